@@ -1,0 +1,41 @@
+/** Who is calling, as routes see it. Implemented by `createAuth` in `auth.server.ts`. */
+import type { EnvironmentView } from "../environments/types";
+
+export type Action = "read" | "write" | "trigger" | "batchTrigger" | "admin";
+/** What an action is on; without an id: the whole type (`read:runs`). */
+export type Resource = { type: "runs" | "tags" | "batch" | "tasks" | "waitpoints" | "inputStreams" | "deployments" | "queues" | "envvars"; id?: string };
+
+/** A caller that acts in one environment: a secret key, or a public token signed with one. */
+export type EnvironmentCaller = {
+  env: EnvironmentView;
+  via: "secret-key" | "public-token";
+  /** True when any of the resources is in scope; always true for secret keys. */
+  can(action: Action, anyOf: readonly Resource[]): boolean;
+  /** Set for one-time tokens: consumed in the statement of the write that it allows. */
+  oneTimeToken: { hash: Buffer; expiresAt: Date } | null;
+  /** Scopes of the token as it was signed, for `x-trigger-jwt-claims`. */
+  scopes: readonly string[];
+};
+
+/** A person: a personal access token (API, CLI) or a dashboard session. */
+export type UserCaller = {
+  userId: string;
+  email: string;
+  isAdmin: boolean;
+  /** Organizations that the user is a member of: every query of theirs is scoped by these. */
+  organizationIds: readonly string[];
+  via: "personal-access-token" | "session";
+};
+
+export interface Auth {
+  /** Secret key or public token from `Authorization`. Throws AppError 401 `Invalid or Missing API key`. */
+  environment(request: Request): Promise<EnvironmentCaller>;
+  /** Secret key only: a public token is refused with 403. */
+  secretKey(request: Request): Promise<EnvironmentCaller>;
+  /** Personal access token. Throws AppError 401. */
+  personalAccessToken(request: Request): Promise<UserCaller>;
+  /** Dashboard session, or null. */
+  session(request: Request): Promise<UserCaller | null>;
+  /** Value of `x-trigger-jwt-claims` for the environment, so that the SDK can sign public tokens. */
+  claimsHeader(env: EnvironmentView): string;
+}
