@@ -1,0 +1,16 @@
+import path from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** Unit, integration and contract tests. End-to-end tests have a configuration of their own: `vitest.e2e.config.ts`. */
+export default defineConfig({
+  resolve: { alias: { "~": path.resolve(import.meta.dirname, "app") } },
+  test: {
+    include: ["{app,agent,scripts,test,bench}/**/*.test.{ts,tsx}"],
+    exclude: ["**/node_modules/**", "test/e2e/**"],
+    globalSetup: ["test/globalSetup.ts"],
+    environment: "node",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
