@@ -1,0 +1,58 @@
+/** What a caller does with runs: trigger, cancel, replay, reschedule, tag, change metadata, free a key, move packets. */
+import type { QueueIndex } from "../engine/queueIndex";
+import type { EnvironmentDirectory } from "../environments/types";
+import type { Clock } from "../platform/clock";
+import type { Logger } from "../platform/logger";
+import type { RunStore } from "../runops/runStore";
+import { AddTagsService } from "./addTags.server";
+import { CancelRunService } from "./cancelRun.server";
+import { GetMetadataService } from "./getMetadata.server";
+import { createPacketStore, type PacketOptions, type PacketStore } from "./packetStore.server";
+import { QueueSizeGuard } from "./queueSizeGuard";
+import { ReplayRunService } from "./replayRun.server";
+import { RescheduleRunService } from "./rescheduleRun.server";
+import { ResetIdempotencyKeyService } from "./resetIdempotencyKey.server";
+import type { RunsEngine, RunsLimits } from "./types";
+import { TriggerTaskService } from "./triggerTask.server";
+import { UpdateMetadataService } from "./updateMetadata.server";
+
+export type Runs = {
+  triggerTask: TriggerTaskService;
+  cancelRun: CancelRunService;
+  replayRun: ReplayRunService;
+  rescheduleRun: RescheduleRunService;
+  addTags: AddTagsService;
+  getMetadata: GetMetadataService;
+  updateMetadata: UpdateMetadataService;
+  resetIdempotencyKey: ResetIdempotencyKeyService;
+  packets: PacketStore;
+};
+
+export type RunsDeps = {
+  store: RunStore;
+  directory: EnvironmentDirectory;
+  engine: RunsEngine;
+  index: Pick<QueueIndex, "queueCounts">;
+  clock: Clock;
+  log: Logger;
+  packets: PacketOptions;
+  limits: RunsLimits;
+};
+
+/** Builds every service of the domain. Nothing here has a lifecycle: no loops, no connections of its own. */
+export function createRuns(deps: RunsDeps): Runs {
+  const packets = createPacketStore(deps.packets, deps.clock);
+  const queueSizes = new QueueSizeGuard(deps.index, deps.clock, deps.limits);
+  const triggerTask = new TriggerTaskService({ ...deps, packets, queueSizes });
+  return {
+    triggerTask,
+    cancelRun: new CancelRunService(deps),
+    replayRun: new ReplayRunService({ store: deps.store, triggerTask }),
+    rescheduleRun: new RescheduleRunService(deps),
+    addTags: new AddTagsService(deps),
+    getMetadata: new GetMetadataService(deps),
+    updateMetadata: new UpdateMetadataService(deps),
+    resetIdempotencyKey: new ResetIdempotencyKeyService(deps),
+    packets,
+  };
+}
