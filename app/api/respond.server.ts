@@ -1,19 +1,25 @@
 /** The only place that knows how outcomes and errors become HTTP answers. */
 import { randomBytes } from "node:crypto";
-import { z } from "zod";
-import { AppError, RetryableError } from "../utils/appError";
+import type { z } from "zod";
 import { errorMessage, type Logger } from "../platform/logger";
+import { AppError, RetryableError } from "../utils/appError";
+import { MissingScopeError } from "./scope";
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const CLIENT_CLOSED = 499;
 
 /** A JSON answer. Undefined fields are left out, as the clients' schemas want. */
 export function jsonResponse(body: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Response {
-  return new Response(JSON.stringify(body), {
-    status: init.status ?? 200,
-    headers: { "content-type": "application/json; charset=utf-8", ...init.headers },
-  });
+  return new Response(JSON.stringify(body), { status: init.status ?? 200, headers: { "content-type": JSON_TYPE, ...init.headers } });
 }
 
 /** `{"error": text}` with a status. */
-export function errorResponse(status: number, message: string, headers: Record<string, string> = {}, extra: Record<string, unknown> = {}): Response {
+export function errorResponse(
+  status: number,
+  message: string,
+  headers: Record<string, string> = {},
+  extra: Record<string, unknown> = {}
+): Response {
   return jsonResponse({ error: message, ...extra }, { status, headers });
 }
 
@@ -25,23 +31,32 @@ export function describeZodError(error: z.ZodError, where: string): string {
   return field ? `Invalid ${where}: ${field}: ${issue.message}` : `Invalid ${where}: ${issue.message}`;
 }
 
-/** Turns anything thrown into an answer; a bug is logged with an id that the answer repeats, never with its stack. */
-export function toErrorResponse(error: unknown, log: Logger, request: { method: string; path: string }): Response {
-  if (error instanceof Response) return error;
-  if (error instanceof AppError) {
-    const id = errorId();
-    log.info("request.refused", { id, method: request.method, path: request.path, status: error.status, code: error.code });
-    return errorResponse(error.status, error.message, { "x-request-id": id, ...error.headers }, { code: error.code });
-  }
-  if (error instanceof RetryableError) {
-    log.warn("request.retryable", { ...request, code: error.code, message: error.message });
-    return errorResponse(503, error.message, { "retry-after": String(error.retryAfterSeconds) }, { code: error.code });
-  }
-  const id = errorId();
-  log.error("request.failed", { id, ...request, message: errorMessage(error), stack: error instanceof Error ? error.stack : undefined });
-  return errorResponse(500, `Something went wrong on our side. Look for ${id} in the server's log.`, { "x-request-id": id });
+/** The caller hung up before its request was complete: nobody reads the answer, and nothing failed. */
+export class ClientGoneError extends Error {
+  override readonly name = "ClientGoneError";
 }
 
-function errorId(): string {
-  return `req_${randomBytes(6).toString("hex")}`;
+/**
+ * Turns anything thrown into an answer and one log line. Both carry the same id (`x-request-id`); the details of a bug
+ * are only in the log, never in the answer.
+ */
+export function toErrorResponse(error: unknown, log: Logger, request: { method: string; path: string }): Response {
+  if (error instanceof Response) return error;
+  const id = `req_${randomBytes(6).toString("hex")}`;
+  if (error instanceof ClientGoneError) {
+    log.debug("request.client_gone", { id, ...request });
+    return new Response(null, { status: CLIENT_CLOSED });
+  }
+  if (error instanceof AppError) {
+    log.info("request.refused", { id, ...request, status: error.status, code: error.code });
+    const fields = error instanceof MissingScopeError ? error.fields : {};
+    return errorResponse(error.status, error.message, { "x-request-id": id, ...error.headers }, { code: error.code, ...fields });
+  }
+  if (error instanceof RetryableError) {
+    log.warn("request.retryable", { id, ...request, code: error.code, message: error.message });
+    const headers = { "x-request-id": id, "retry-after": String(error.retryAfterSeconds) };
+    return errorResponse(503, error.message, headers, { code: error.code });
+  }
+  log.error("request.failed", { id, ...request, message: errorMessage(error), stack: error instanceof Error ? error.stack : undefined });
+  return errorResponse(500, `Something went wrong on our side. Look for ${id} in the server's log.`, { "x-request-id": id });
 }

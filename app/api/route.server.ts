@@ -7,7 +7,8 @@ import { z } from "zod";
 import type { EnvironmentCaller, UserCaller } from "../auth/types";
 import { getApp, type App } from "../wiring.server";
 import { AppError } from "../utils/appError";
-import { describeZodError, errorResponse, toErrorResponse } from "./respond.server";
+import { parseJsonBody } from "./jsonBody";
+import { ClientGoneError, describeZodError, toErrorResponse } from "./respond.server";
 
 type CallerOf = { environment: EnvironmentCaller; "secret-key": EnvironmentCaller; user: UserCaller; none: null };
 /** `environment`: secret key or public token; `secret-key`: key only; `user`: personal access token; `none`: public. */
@@ -32,11 +33,11 @@ type Spec<A extends AuthKind, P, Q, B> = {
   params?: P;
   /** Query parameters; a repeated one arrives as its last value. */
   query?: Q;
-  /** JSON whatever the content type says (the CLI sends text/plain). An empty body parses as `undefined`. */
+  /** JSON whatever the content type says (the CLI sends text/plain). An empty body arrives as `undefined`. */
   body?: B;
   /** Most bytes of the body; beyond is a 413. */
   maxBodyBytes?: number;
-  /** Answers with CORS headers: the route is meant for browsers. */
+  /** Browsers may call the route: answers to requests with an `Origin` carry CORS headers. */
   cors?: boolean;
 };
 
@@ -44,24 +45,28 @@ type Handler<A extends AuthKind, P, Q, B> = (context: ApiContext<A, P, Q, B>) =>
 
 const DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024;
 
-/** Route modules export `methods` beside `action`, so that the dispatcher can answer 405 before anything is read. */
+/** What the dispatcher reads off a handler: its methods, so that a 405 is answered before anything is read, and whether browsers may call it. */
+export type ApiRouteHandler<Args> = ((args: Args) => Promise<Response>) & { methods: readonly string[]; cors: boolean };
+
 export function apiAction<A extends AuthKind, P = undefined, Q = undefined, B = undefined>(
   spec: Spec<A, P, Q, B> & { methods?: readonly ApiMethod[] },
   handler: Handler<A, P, Q, B>
-): (args: ActionFunctionArgs) => Promise<Response> {
+): ApiRouteHandler<ActionFunctionArgs> {
   const methods: readonly string[] = spec.methods ?? ["POST"];
-  return async ({ request, params }) => {
-    if (!methods.includes(request.method)) return withCors(spec.cors, methodNotAllowed(request.method, methods));
+  const action = async ({ request, params }: ActionFunctionArgs) => {
+    if (!methods.includes(request.method)) return wrongMethod(request, methods);
     return run(spec, handler, request, params);
   };
+  return Object.assign(action, { methods, cors: spec.cors === true });
 }
 
 /** A read; never has a body. */
 export function apiLoader<A extends AuthKind, P = undefined, Q = undefined>(
   spec: Omit<Spec<A, P, Q, undefined>, "body" | "maxBodyBytes">,
   handler: Handler<A, P, Q, undefined>
-): (args: LoaderFunctionArgs) => Promise<Response> {
-  return ({ request, params }) => run({ ...spec, body: undefined }, handler, request, params);
+): ApiRouteHandler<LoaderFunctionArgs> {
+  const loader = ({ request, params }: LoaderFunctionArgs) => run({ ...spec, body: undefined }, handler, request, params);
+  return Object.assign(loader, { methods: ["GET", "HEAD"], cors: spec.cors === true });
 }
 
 async function run<A extends AuthKind, P, Q, B>(
@@ -71,16 +76,19 @@ async function run<A extends AuthKind, P, Q, B>(
   rawParams: Record<string, string | undefined>
 ): Promise<Response> {
   const app = getApp();
+  let response: Response;
   try {
     const caller = (await authorise(app, spec.auth, request)) as CallerOf[A];
     const params = parsePart(spec.params, rawParams, "path") as Output<P>;
     const query = (spec.query ? parsePart(spec.query, queryOf(request.url), "query") : undefined) as Output<Q>;
-    const body = (spec.body ? await parseBody(spec.body, request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES) : undefined) as Output<B>;
-    return withCors(spec.cors, await handler({ app, request, caller, params, query, body }));
+    const body = (spec.body ? await readBody(spec.body, request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES) : undefined) as Output<B>;
+    response = await handler({ app, request, caller, params, query, body });
   } catch (error) {
-    const path = pathOf(request.url);
-    return withCors(spec.cors, toErrorResponse(error, app.log, { method: request.method, path }));
+    response = toErrorResponse(error, app.log, { method: request.method, path: pathOf(request.url) });
   }
+  // Only browsers send Origin: everyone else is spared the headers.
+  if (spec.cors && request.headers.get("origin") !== null) allowOrigins(response);
+  return response;
 }
 
 function authorise(app: App, kind: AuthKind, request: Request): Promise<EnvironmentCaller | UserCaller | null> {
@@ -103,22 +111,23 @@ function parsePart(schema: unknown, value: unknown, where: "path" | "query" | "b
   return parsed.data;
 }
 
-async function parseBody(schema: unknown, request: Request, maxBytes: number): Promise<unknown> {
-  const text = await readText(request, maxBytes);
-  let value: unknown;
-  try {
-    value = text === "" ? undefined : JSON.parse(text);
-  } catch {
-    throw new AppError("invalid_json", 400, "The request body is not valid JSON. Send one JSON object.");
-  }
-  return parsePart(schema, value, "body");
+async function readBody(schema: unknown, request: Request, maxBytes: number): Promise<unknown> {
+  return parsePart(schema, parseJsonBody(await readText(request, maxBytes)), "body");
 }
 
 /** The body as text; refuses more than `maxBytes` before reading it when its length is announced, else while reading. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > maxBytes) throw tooLarge(maxBytes);
-  if (!Number.isNaN(announced)) return request.text();
+  try {
+    return Number.isNaN(announced) ? await readChunks(request, maxBytes) : await request.text();
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new ClientGoneError("The request body ended early.", { cause: error });
+  }
+}
+
+async function readChunks(request: Request, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (request.body) {
@@ -132,26 +141,32 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
 }
 
 function tooLarge(maxBytes: number): AppError {
-  return new AppError("body_too_large", 413, `The request body is larger than ${maxBytes} bytes. Send less, or upload large values as packets.`);
+  return new AppError(
+    "body_too_large",
+    413,
+    `The request body is larger than ${maxBytes} bytes. Send less, or upload large values as packets.`
+  );
 }
 
-function methodNotAllowed(method: string, allowed: readonly string[]): Response {
-  return errorResponse(405, `${method} is not allowed here. Use ${allowed.join(" or ")}.`, { allow: allowed.join(", ") });
+/** For calls that bypass the dispatcher; it answers the same before it gets here. */
+function wrongMethod(request: Request, allowed: readonly string[]): Response {
+  const error = new AppError("method_not_allowed", 405, `${request.method} is not allowed here. Use ${allowed.join(" or ")}.`, {
+    allow: allowed.join(", "),
+  });
+  return toErrorResponse(error, getApp().log, { method: request.method, path: pathOf(request.url) });
 }
 
-const CORS_HEADERS: Record<string, string> = {
-  "access-control-allow-origin": "*",
-  "access-control-expose-headers": "*",
-};
-
-function withCors(cors: boolean | undefined, response: Response): Response {
-  if (cors) for (const [name, value] of Object.entries(CORS_HEADERS)) response.headers.set(name, value);
-  return response;
+function allowOrigins(response: Response): void {
+  response.headers.set("access-control-allow-origin", "*");
+  response.headers.set("access-control-expose-headers", "*");
 }
 
+/** Without a prototype, so that no parameter name is special. */
 function queryOf(url: string): Record<string, string> {
+  const query = Object.create(null) as Record<string, string>;
   const at = url.indexOf("?");
-  return at < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(at + 1)));
+  if (at >= 0) for (const [name, value] of new URLSearchParams(url.slice(at + 1))) query[name] = value;
+  return query;
 }
 
 function pathOf(url: string): string {
