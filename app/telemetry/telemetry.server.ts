@@ -27,7 +27,7 @@ export type Telemetry = {
    * Throws AppError 400 (content type, malformed), 403 (everything names another environment), 413 (over 20 MB unpacked).
    */
   ingest(envId: string, signal: OtlpSignal, message: OtlpMessage): Promise<OtlpAnswer>;
-  /** The run, what happened in it, and the runs below it in the same trace. Never throws for a run without events. */
+  /** The run, what happened in it, and the runs below it in the same trace. A run without events, or an event store that is away, gives the runs alone. */
   trace(envId: string, run: RunDetail): Promise<TraceView>;
   /** One line of that trace with all its attributes, and the log lines and spans directly below it; null when it is not there. */
   span(envId: string, run: RunDetail, spanId: string): Promise<TraceSpan | null>;
@@ -64,12 +64,18 @@ const STATEMENT_TIMEOUT_MS = 15_000;
 /** Builds telemetry; nothing is connected before the first use. */
 export function createTelemetry(deps: TelemetryDeps): Telemetry {
   const log = deps.log.with({ domain: "telemetry" });
-  const pool = createPool({ url: deps.databaseUrl, max: POOL_SIZE, name: "sluice-telemetry", statementTimeoutMs: STATEMENT_TIMEOUT_MS, log });
+  const pool = createPool({
+    url: deps.databaseUrl,
+    max: POOL_SIZE,
+    name: "sluice-telemetry",
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    log,
+  });
   const partitions = createPartitionLoop({ pool, clock: deps.clock, log, retentionDays: deps.retentionDays });
   const queue = new EventQueue(deps.queueBytes);
   const writer = new EventWriter({ pool, queue, log, onMissingPartition: () => partitions.runOnce() });
   const ingest = new OtlpIngest({ writer, clock: deps.clock, retentionDays: deps.retentionDays, maxEventsPerRun: deps.maxEventsPerRun });
-  const reader = new TraceReader({ pool, writer, store: deps.store, clock: deps.clock });
+  const reader = new TraceReader({ pool, writer, store: deps.store, clock: deps.clock, log });
 
   return {
     otlpEndpoint: (env) => `${deps.origin}/otel/${signOtlpToken(deps.secret, env.id)}`,

@@ -81,6 +81,8 @@ export type TraceView = {
   spans: TraceSpan[];
   /** True when lines were left out. */
   truncated: boolean;
+  /** True when the event store did not answer and only the runs are here. */
+  unavailable: boolean;
 };
 
 /** OTLP signals by their URL names. */
@@ -90,7 +92,7 @@ export type OtlpSignal = "traces" | "logs" | "metrics";
 export type OtlpMessage = { body: Uint8Array; contentType: string | null; contentEncoding: string | null };
 
 /** The 200 answer to an OTLP request, in the request's encoding. */
-export type OtlpAnswer = { contentType: "application/json" | "application/x-protobuf"; body: string | Uint8Array };
+export type OtlpAnswer = { contentType: "application/json" | "application/x-protobuf"; body: string | Uint8Array<ArrayBuffer> };
 
 /** Counters since start, for metrics and tests. */
 export type TelemetryStats = {

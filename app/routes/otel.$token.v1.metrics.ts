@@ -1,0 +1,4 @@
+import { otlpAction } from "~/api/otlpRoute.server";
+
+/** OTLP metrics of a worker: accepted, so that exporters stay quiet, and not stored. */
+export const action = otlpAction("metrics");
