@@ -279,12 +279,17 @@ CREATE TABLE "config_change" (
 -- holds the id to report (the environment's for everything that belongs to one).
 CREATE FUNCTION "report_config_change"() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  row_json jsonb;
+  changed_row record;
   changed text;
   number bigint;
 BEGIN
-  IF TG_OP = 'DELETE' THEN row_json := to_jsonb(OLD); ELSE row_json := to_jsonb(NEW); END IF;
-  changed := row_json ->> TG_ARGV[1];
+  IF TG_OP = 'DELETE' THEN changed_row := OLD; ELSE changed_row := NEW; END IF;
+  CASE TG_ARGV[1]
+    WHEN 'id' THEN changed := changed_row."id";
+    WHEN 'environment_id' THEN changed := changed_row."environment_id";
+    WHEN 'user_id' THEN changed := changed_row."user_id";
+    WHEN 'organization_id' THEN changed := changed_row."organization_id";
+  END CASE;
   INSERT INTO "config_change" ("scope", "entity_id") VALUES (TG_ARGV[0], changed) RETURNING "seq" INTO number;
   PERFORM pg_notify('sluice_config_change', number || ' ' || TG_ARGV[0] || ' ' || changed);
   RETURN NULL;
