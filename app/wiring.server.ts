@@ -1,5 +1,7 @@
 /** Composition root: the only place that builds clients, services and loops, and hands them to routes. */
+import type { Server } from "node:http";
 import type { Auth } from "./auth/auth.server";
+import type { Env } from "./env.server";
 import type { Engine } from "./engine/engine.server";
 import type { QueueIndex } from "./engine/queueIndex";
 import type { Environments } from "./environments/environments.server";
@@ -21,6 +23,26 @@ export type App = {
   engine: Engine;
   runs: Runs;
   telemetry: Telemetry;
+};
+
+/** What `startApp` builds the application from. */
+export type StartOptions = {
+  /** Parsed settings; `DATABASE_URL` and `REDIS_URL` are those of the stores that run, embedded or not. Migrations are applied. */
+  env: Env & { DATABASE_URL: string; REDIS_URL: string };
+  log: Logger;
+  /** Not listening yet: socket.io attaches to it. */
+  server: Server;
+};
+
+/** `startApp(options: StartOptions): Promise<StartedApp>` is what `app/boot.server.ts` calls. */
+export type StartedApp = {
+  app: App;
+  /** After the server listens: lines for the person at the terminal (address, login link, key, first task). */
+  welcome(port: number): Promise<readonly string[]>;
+  /** Ends held answers (dequeue polls, event streams, sockets), so that their connections close. New ones are refused. */
+  drain(): Promise<void>;
+  /** Finishes groups under way, stops loops, closes pools. After `drain` and after the last request has ended. */
+  stop(): Promise<void>;
 };
 
 const KEY = Symbol.for("sluice.app");

@@ -1,0 +1,103 @@
+/** Start and stop of the process: settings, stores, migrations, the application, HTTP; and the same backwards. */
+import path from "node:path";
+import { broadcastDevReady, type ServerBuild } from "@remix-run/node";
+import { createDispatcher } from "./api/router.server";
+import { executableSearchPath, generateSecrets, readEnv, withSecrets, type Env, type ParsedEnv } from "./env.server";
+import { createPages } from "./pages.server";
+import { lockDirectory } from "./platform/embedded/lock.server";
+import { openStores, rememberSecrets, type Stores } from "./platform/embedded/stores.server";
+import { createHttpServer, type HttpServer } from "./platform/httpServer.server";
+import { createLogger, errorMessage, type Logger } from "./platform/logger";
+import { applyMigrations, migrationSets } from "./platform/migrate.server";
+import { setApp, startApp, type StartedApp } from "./wiring.server";
+
+/** SIGTERM to exit is at most 10 s: requests get most of it, the stores the rest. */
+const REQUESTS_GRACE_MS = 4_000;
+const STOP_LIMIT_MS = 9_500;
+
+type Running = { http: HttpServer; started: StartedApp; stores: Stores; release: () => void; log: Logger };
+
+/** Boots and serves until a signal arrives. Throws, with everything that it had started stopped again. */
+export async function boot(build: ServerBuild): Promise<void> {
+  const parsed = readEnv();
+  const dataDir = path.resolve(parsed.SLUICE_DATA_DIR);
+  const release = lockDirectory(dataDir);
+  const undo: (() => void | Promise<void>)[] = [release];
+  try {
+    const env: Env = {
+      ...withSecrets(parsed, parsed.DATABASE_URL ? null : rememberSecrets(dataDir, generateSecrets())),
+      SLUICE_DATA_DIR: dataDir,
+    };
+    const log = createLogger(env.LOG_LEVEL);
+    const stores = await openStores(storesOptions(parsed, dataDir, log));
+    undo.push(() => stores.stop());
+    process.once("exit", stores.stopSync);
+    for (const set of Object.values(migrationSets())) await applyMigrations(stores.databaseUrl, set, log);
+    const http = createHttpServer(createListener(build, env, log));
+    const started = await startApp({
+      env: { ...env, DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl },
+      log,
+      server: http.server,
+    });
+    undo.push(() => started.stop());
+    setApp(started.app);
+    const port = await http.listen(env.PORT, env.HOST);
+    log.info("server.ready", { port, host: env.HOST, pid: process.pid });
+    await announce(build, started, port);
+    stopOnSignals({ http, started, stores, release, log });
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+function storesOptions(env: ParsedEnv, dataDir: string, log: Logger): Parameters<typeof openStores>[0] {
+  return { dataDir, databaseUrl: env.DATABASE_URL, redisUrl: env.REDIS_URL, searchPath: executableSearchPath(), log };
+}
+
+function createListener(build: ServerBuild, env: Env, log: Logger): ReturnType<typeof createDispatcher> {
+  const pages = createPages(build, { root: process.cwd(), mode: env.NODE_ENV });
+  return createDispatcher({ routes: build.routes, log, fallback: (request, response) => void pages(request, response) });
+}
+
+/** Standard output belongs to the person at the terminal; logs go to standard error. */
+async function announce(build: ServerBuild, started: StartedApp, port: number): Promise<void> {
+  for (const line of await started.welcome(port)) process.stdout.write(`${line}\n`);
+  if (build.mode === "development") await broadcastDevReady(build);
+}
+
+function stopOnSignals(running: Running): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    running.log.info("server.stopping", { signal });
+    const limit = setTimeout(() => {
+      running.log.error("server.stop_timed_out", { afterMs: STOP_LIMIT_MS });
+      process.exit(1);
+    }, STOP_LIMIT_MS);
+    void stop(running).then(
+      () => {
+        clearTimeout(limit);
+        running.log.info("server.stopped");
+        process.exit(0);
+      },
+      (error: unknown) => {
+        running.log.error("server.stop_failed", { message: errorMessage(error) });
+        process.exit(1);
+      }
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Held answers are ended first, or they would keep their connections for the whole grace. */
+async function stop({ http, started, stores, release }: Running): Promise<void> {
+  const closed = http.close(REQUESTS_GRACE_MS);
+  await started.drain();
+  await closed;
+  await started.stop();
+  await stores.stop();
+  release();
+}
