@@ -1,0 +1,141 @@
+import { Link, useLocation } from "@remix-run/react";
+import { Activity, ChevronsUpDown, KeyRound, Terminal, UserRound, type LucideIcon } from "lucide-react";
+import { Mark } from "~/components/ui/Mark";
+import { FormToken } from "~/components/ui/forms";
+import { glyphOf, type ShellData, type ShellHealth, type ShellPlace } from "./types";
+
+type Item = { label: string; href: string; icon: LucideIcon };
+type Group = { title: string; items: Item[] };
+
+function groupsOf(base: string): Group[] {
+  return [
+    {
+      title: "Work",
+      items: [
+        { label: "Runs", href: `${base}/runs`, icon: Activity },
+        { label: "Test", href: `${base}/test`, icon: Terminal },
+      ],
+    },
+    {
+      title: "Operate",
+      items: [
+        { label: "API keys", href: `${base}/keys`, icon: KeyRound },
+        { label: "Access tokens", href: "/account/tokens", icon: UserRound },
+      ],
+    },
+  ];
+}
+
+type Props = { shell: ShellData; place: ShellPlace | null; open: boolean; onNavigate: () => void };
+
+/** Side navigation: mark, project and environment switcher, the pages, health and account at the foot. */
+export function Nav({ shell, place, open, onNavigate }: Props) {
+  const { pathname } = useLocation();
+  const home = place ?? firstPlace(shell);
+  return (
+    <aside className={open ? "nav open" : "nav"} id="nav" aria-label="Main">
+      <Link className="brand" to="/" onClick={onNavigate}>
+        <Mark />
+        Sluice
+      </Link>
+      {home ? <Switcher shell={shell} place={home} pathname={pathname} /> : null}
+      <nav onClick={onNavigate}>
+        {(home ? groupsOf(home.environment.href) : []).map((group) => (
+          <div key={group.title}>
+            <h3>{group.title}</h3>
+            {group.items.map((item) => (
+              <NavLink key={item.href} item={item} current={pathname === item.href || pathname.startsWith(`${item.href}/`)} />
+            ))}
+          </div>
+        ))}
+      </nav>
+      <Foot shell={shell} />
+    </aside>
+  );
+}
+
+function NavLink({ item, current }: { item: Item; current: boolean }) {
+  const Icon = item.icon;
+  return (
+    <Link to={item.href} prefetch="intent" aria-current={current ? "page" : undefined}>
+      <Icon className="i" aria-hidden="true" />
+      {item.label}
+    </Link>
+  );
+}
+
+/** A `details`, so that it opens without JavaScript; choosing an environment keeps the page where it exists there. */
+function Switcher({ shell, place, pathname }: { shell: ShellData; place: ShellPlace; pathname: string }) {
+  const page = /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|test|keys)/.exec(pathname)?.[1] ?? "runs";
+  return (
+    <details className="switcher" key={pathname}>
+      <summary className="switch" aria-label={`Project ${place.project.name}, environment ${place.environment.slug}. Switch`}>
+        <i className={glyphOf(place.environment.slug)} />
+        <span className="grow">
+          <b className="cut">{place.project.name}</b>
+          <span className="at">{place.environment.slug}</span>
+        </span>
+        <ChevronsUpDown className="i s" aria-hidden="true" />
+      </summary>
+      <div className="pop">
+        {shell.projects.map((project) => (
+          <div key={`${project.orgSlug}/${project.slug}`}>
+            <h3>{project.name}</h3>
+            {project.environments.map((environment) => (
+              <Link
+                key={environment.id}
+                to={`${environment.href}/${page}`}
+                aria-current={environment.id === place.environment.id ? "true" : undefined}
+              >
+                <i className={glyphOf(environment.slug)} />
+                {environment.slug}
+                {environment.paused ? <span className="tag">paused</span> : null}
+              </Link>
+            ))}
+          </div>
+        ))}
+      </div>
+    </details>
+  );
+}
+
+function Foot({ shell }: { shell: ShellData }) {
+  return (
+    <div className="foot">
+      <div className="row">
+        <span className="cut grow" title={shell.email}>
+          {shell.email}
+        </span>
+        <form method="post" action="/logout">
+          <FormToken intent="sign-out" />
+          <button type="submit" className="link">
+            Sign out
+          </button>
+        </form>
+      </div>
+      <Health health={shell.health} />
+    </div>
+  );
+}
+
+function Health({ health }: { health: ShellHealth }) {
+  const healthy = health.postgresMs !== null && health.redisMs !== null;
+  const part = (name: string, ms: number | null) => (ms === null ? `${name} does not answer` : `${name} ${ms.toFixed(1)} ms`);
+  return (
+    <>
+      <div className="row">
+        <i className={healthy ? "dot ok" : "dot bad"} />
+        <b>{healthy ? "Healthy" : "Degraded"}</b>
+      </div>
+      <div className="num">
+        {part("Postgres", health.postgresMs)} · {part("Redis", health.redisMs)}
+      </div>
+    </>
+  );
+}
+
+function firstPlace(shell: ShellData): ShellPlace | null {
+  const project = shell.projects[0];
+  const environment = project?.environments[0];
+  return project && environment ? { project, environment } : null;
+}
