@@ -170,7 +170,7 @@ function attributesJson(attributes: OtlpAttributes): string | null {
   let room = MAX_ATTRIBUTES_CHARS;
   for (const [key, value] of attributes) {
     if (parts.length >= MAX_ATTRIBUTES || DROPPED_PREFIXES.some((prefix) => key.startsWith(prefix))) continue;
-    const part = `${JSON.stringify(cleanText(key, 512))}:${JSON.stringify(value)}`;
+    const part = `${JSON.stringify(cleanText(key, 512))}:${JSON.stringify(typeof value === "string" ? cleanText(value, MAX_ATTRIBUTES_CHARS) : value)}`;
     if (part.length + 1 > room) continue;
     room -= part.length + 1;
     parts.push(part);
