@@ -54,7 +54,7 @@ export function createPacketStore(options: PacketOptions, clock: Clock): PacketS
         expires: String(expires),
         signature: sign(verb, envId, name, expires).toString("hex"),
       });
-      return `${options.origin}/packets/${name.split("/").map(encodeURIComponent).join("/")}?${query.toString()}`;
+      return `${options.origin}/api/v1/packet-data/${name.split("/").map(encodeURIComponent).join("/")}?${query.toString()}`;
     },
     verify(verb, name, query) {
       const envId = query["env"] ?? "";

@@ -22,7 +22,8 @@ const maxDuration = z.number().nonnegative();
 export const MACHINE_PRESETS = ["micro", "small-1x", "small-2x", "medium-1x", "medium-2x", "large-1x", "large-2x"] as const;
 const machine = z.enum(MACHINE_PRESETS);
 
-const TriggerOptions = z.object({
+/** `options` of a trigger. */
+export const TriggerOptions = z.object({
   payloadType: name.optional(),
   queue: z.object({ name: text.min(1, "must not be empty").max(1_024) }).optional(),
   concurrencyKey: concurrencyKey.optional(),

@@ -1,0 +1,22 @@
+/** `GET` and `PUT /api/v1/runs/:runId/metadata`: the run's document, read or changed; both answer the whole document. */
+import { z } from "zod";
+import { jsonResponse } from "../api/respond.server";
+import { apiAction, apiLoader } from "../api/route.server";
+import { runResource } from "../api/runResources";
+import { requireScope } from "../api/scope";
+import { MetadataBody } from "../runs/updateMetadata.server";
+
+const Params = z.object({ runId: z.string() });
+
+export const loader = apiLoader({ auth: "environment", params: Params, cors: true }, async ({ app, caller, params }) => {
+  requireScope(caller, "read", runResource(params.runId));
+  return jsonResponse({ metadata: await app.runs.getMetadata.call({ envId: caller.env.id, run: params.runId }) });
+});
+
+export const action = apiAction(
+  { auth: "environment", params: Params, body: MetadataBody, methods: ["PUT"], cors: true },
+  async ({ app, caller, params, body }) => {
+    requireScope(caller, "write", runResource(params.runId));
+    return jsonResponse({ metadata: await app.runs.updateMetadata.call({ envId: caller.env.id, run: params.runId, body }) });
+  }
+);

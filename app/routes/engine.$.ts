@@ -1,0 +1,9 @@
+/** Every path under /engine without a route of its own. */
+import { apiAction, apiLoader } from "../api/route.server";
+import { unservedPath } from "../api/unsupported";
+
+export const loader = apiLoader({ auth: "none", cors: true }, ({ request }) => Promise.reject(unservedPath(new URL(request.url).pathname)));
+
+export const action = apiAction({ auth: "none", cors: true, methods: ["POST", "PUT", "PATCH", "DELETE"] }, ({ request }) =>
+  Promise.reject(unservedPath(new URL(request.url).pathname))
+);
