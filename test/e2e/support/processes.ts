@@ -106,5 +106,7 @@ export async function eventually<T>(what: string, timeoutMs: number, probe: () =
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`${what}: not within ${timeoutMs} ms; last: ${last instanceof Error ? (last.stack ?? last.message) : JSON.stringify(last)}`);
+  throw new Error(
+    `${what}: not within ${timeoutMs} ms; last: ${last instanceof Error ? (last.stack ?? last.message) : JSON.stringify(last)}`
+  );
 }

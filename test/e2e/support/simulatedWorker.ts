@@ -91,7 +91,10 @@ export class SimulatedWorker {
             ok: false,
             id: runId,
             error: { type: "BUILT_IN_ERROR", name: "Error", message: outcome.message, stackTrace: "" },
-            retry: outcome.retryDelayMs === undefined ? undefined : { timestamp: Date.now() + outcome.retryDelayMs, delay: outcome.retryDelayMs },
+            retry:
+              outcome.retryDelayMs === undefined
+                ? undefined
+                : { timestamp: Date.now() + outcome.retryDelayMs, delay: outcome.retryDelayMs },
           };
       const done = await this.retrying(`/engine/v1/dev/runs/${runId}/snapshots/${snapshot}/attempts/complete`, { completion });
       if (!done) return;
@@ -120,14 +123,19 @@ export class SimulatedWorker {
   private async post(path: string, body: unknown, key: string = randomUUID()): Promise<Record<string, unknown> | null> {
     const response = await fetch(this.options.origin() + path, {
       method: "POST",
-      headers: { authorization: `Bearer ${this.options.secretKey}`, "content-type": "application/json", "x-trigger-request-idempotency-key": key },
+      headers: {
+        authorization: `Bearer ${this.options.secretKey}`,
+        "content-type": "application/json",
+        "x-trigger-request-idempotency-key": key,
+      },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(40_000),
     });
     if (response.ok) return (await response.json()) as Record<string, unknown>;
     const text = await response.text();
     const retry = response.headers.get("x-should-retry");
-    if (retry === "true" || (retry !== "false" && [408, 409, 429, 500, 502, 503, 504].includes(response.status))) throw new Error(`${response.status} ${text}`);
+    if (retry === "true" || (retry !== "false" && [408, 409, 429, 500, 502, 503, 504].includes(response.status)))
+      throw new Error(`${response.status} ${text}`);
     return null;
   }
 }

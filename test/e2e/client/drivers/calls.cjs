@@ -30,13 +30,29 @@ exports.runCalls = async function runCalls(sdk) {
   await step("runs.poll", async () => pick(await settle(plain.id)));
   await step("runs.retrieve", async () => {
     const run = await runs.retrieve(plain.id);
-    return { ...pick(run), related: run.relatedRuns, attemptCount: run.attemptCount, payload: run.payload, atIsDate: run.output.at instanceof Date || typeof run.output.at };
+    return {
+      ...pick(run),
+      related: run.relatedRuns,
+      attemptCount: run.attemptCount,
+      payload: run.payload,
+      atIsDate: run.output.at instanceof Date || typeof run.output.at,
+    };
   });
   await step("tasks.trigger with options", async () => {
     const handle = await tasks.trigger(
       "hello",
       { name: "Options" },
-      { tags: ["one", "two"], metadata: { a: 1 }, maxAttempts: 2, maxDuration: 60, machine: "micro", priority: 5, ttl: "10m", queue: "custom-queue", concurrencyKey: "user-1" }
+      {
+        tags: ["one", "two"],
+        metadata: { a: 1 },
+        maxAttempts: 2,
+        maxDuration: 60,
+        machine: "micro",
+        priority: 5,
+        ttl: "10m",
+        queue: "custom-queue",
+        concurrencyKey: "user-1",
+      }
     );
     const run = await settle(handle.id);
     return { ...pick(run), tags: run.tags, metadata: run.metadata, ttl: run.ttl };
@@ -95,7 +111,11 @@ exports.runCalls = async function runCalls(sdk) {
   await step("failed run", async () => {
     const handle = await tasks.trigger("failing", { message: "boom" });
     const run = await settle(handle.id);
-    return { ...pick(run), error: run.error && { name: run.error.name, message: run.error.message, stack: Boolean(run.error.stackTrace) }, attemptCount: run.attemptCount };
+    return {
+      ...pick(run),
+      error: run.error && { name: run.error.name, message: run.error.message, stack: Boolean(run.error.stackTrace) },
+      attemptCount: run.attemptCount,
+    };
   });
   await step("retried run", async () => {
     const run = await settle((await tasks.trigger("flaky", { failures: 2 })).id);
@@ -114,7 +134,11 @@ exports.runCalls = async function runCalls(sdk) {
     const run = await settle((await tasks.trigger("parent", { name: "Child" })).id);
     const child = await settle(run.output.child);
     const related = await runs.retrieve(run.output.child);
-    return { ...pick(child), parent: related.relatedRuns.parent && related.relatedRuns.parent.id === run.id, root: related.relatedRuns.root && related.relatedRuns.root.id === run.id };
+    return {
+      ...pick(child),
+      parent: related.relatedRuns.parent && related.relatedRuns.parent.id === run.id,
+      root: related.relatedRuns.root && related.relatedRuns.root.id === run.id,
+    };
   });
   await step("runs.list", async () => {
     const page = await runs.list({ limit: 5 });
@@ -141,7 +165,11 @@ exports.runCalls = async function runCalls(sdk) {
     };
   });
   await step("runs.retrieve unknown", () => expectError(() => runs.retrieve("run_c0000000000000000000000000")));
-  await step("wrong key", () => auth.withAuth({ accessToken: "tr_dev_wrongwrongwrongwrong", baseURL: process.env.TRIGGER_API_URL }, () => expectError(() => tasks.trigger("hello", {}))));
+  await step("wrong key", () =>
+    auth.withAuth({ accessToken: "tr_dev_wrongwrongwrongwrong", baseURL: process.env.TRIGGER_API_URL }, () =>
+      expectError(() => tasks.trigger("hello", {}))
+    )
+  );
   await step("11 tags", () => expectError(() => tasks.trigger("hello", {}, { tags: Array.from({ length: 11 }, (_, i) => `t${i}`) })));
   await step("auth.createPublicToken", async () => {
     const token = await auth.createPublicToken({ scopes: { read: { runs: [plain.id] } } });
@@ -161,12 +189,20 @@ exports.runCalls = async function runCalls(sdk) {
   });
   await step("publicAccessToken of a handle", async () => {
     const handle = await tasks.trigger("hello", { name: "Handle" });
-    return auth.withAuth({ accessToken: handle.publicAccessToken, baseURL: process.env.TRIGGER_API_URL }, async () => pick(await settle(handle.id)));
+    return auth.withAuth({ accessToken: handle.publicAccessToken, baseURL: process.env.TRIGGER_API_URL }, async () =>
+      pick(await settle(handle.id))
+    );
   });
   return steps;
 
   function pick(run) {
-    return { status: run.status, isCompleted: run.isCompleted, isSuccess: run.isSuccess, isFailed: run.isFailed, isCancelled: run.isCancelled };
+    return {
+      status: run.status,
+      isCompleted: run.isCompleted,
+      isSuccess: run.isSuccess,
+      isFailed: run.isFailed,
+      isCancelled: run.isCancelled,
+    };
   }
   async function waitFor(check) {
     for (let i = 0; i < 300; i++) {
