@@ -1,0 +1,19 @@
+/** `npm run dev`: rebuilds on every change and restarts the server on the same data directory. */
+import path from "node:path";
+import { rmSync } from "node:fs";
+import { generateClients } from "./lib/generate.mjs";
+import { refuseWhenRunning } from "./lib/lock.mjs";
+import { ensurePackages, requireNode } from "./lib/packages.mjs";
+import { ensureRedis } from "./lib/programs.mjs";
+import { root, runNode } from "./lib/run.mjs";
+
+requireNode();
+process.chdir(root);
+refuseWhenRunning(path.resolve(process.env.SLUICE_DATA_DIR || ".sluice"));
+if (!process.env.REDIS_URL) await ensureRedis();
+await ensurePackages();
+await generateClients();
+// A development bundle does not run in production: the next `npm start` has to build.
+rmSync(path.join(root, "build/.sources"), { force: true });
+const env = { ...process.env, NODE_ENV: "development" };
+process.exitCode = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["dev", "-c", "node build/server.js"], { env });

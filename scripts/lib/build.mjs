@@ -1,0 +1,62 @@
+/** The production build, skipped while its sources are unchanged. */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fail, root, runNode, say } from "./run.mjs";
+
+const SOURCES = [
+  "app",
+  "prisma/control-plane/schema.prisma",
+  "server.ts",
+  "remix.config.js",
+  "tailwind.config.ts",
+  "tsconfig.json",
+  "package-lock.json",
+];
+/** Read from disk while the server runs: not part of the bundle. */
+const NOT_BUNDLED = /\.(sql|lua|test\.tsx?)$/;
+const STAMP = "build/.sources";
+
+/** Builds when something changed; `force` builds in any case. */
+export async function ensureBuild({ force = false } = {}) {
+  const hash = hashSources();
+  const stamp = path.join(root, STAMP);
+  const outputs = [path.join(root, "build/server.js"), path.join(root, "public/build")];
+  const current = outputs.every((file) => existsSync(file)) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash;
+  if (current && !force) return;
+  say("Building ...");
+  rmSync(path.join(root, "public/build"), { recursive: true, force: true });
+  rmSync(path.join(root, "build"), { recursive: true, force: true });
+  const env = { ...process.env, NODE_ENV: "production" };
+  const code = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["build"], { env, stdio: ["ignore", "ignore", "inherit"] });
+  if (code !== 0) fail("The build failed; the message above says where.");
+  writeFileSync(stamp, hash);
+}
+
+function hashSources() {
+  const hash = createHash("sha256");
+  for (const source of SOURCES) {
+    for (const file of filesOf(path.join(root, source)))
+      hash.update(path.relative(root, file)).update("\0").update(readFileSync(file)).update("\0");
+  }
+  return hash.digest("hex");
+}
+
+function filesOf(target) {
+  if (!existsSync(target)) return [];
+  const entries = readdirSyncOrNull(target);
+  if (!entries) return NOT_BUNDLED.test(target) ? [] : [target];
+  return entries
+    .filter((entry) => !entry.name.startsWith("."))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => filesOf(path.join(target, entry.name)));
+}
+
+/** Null for a file. */
+function readdirSyncOrNull(target) {
+  try {
+    return readdirSync(target, { withFileTypes: true });
+  } catch {
+    return null;
+  }
+}

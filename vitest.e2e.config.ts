@@ -1,0 +1,15 @@
+import path from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** The real server, SDK, CLI and browser; each file starts its own server on a scratch data directory. */
+export default defineConfig({
+  resolve: { alias: { "~": path.resolve(import.meta.dirname, "app") } },
+  test: {
+    include: ["test/e2e/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "test/e2e/client/**"],
+    environment: "node",
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+  },
+});
