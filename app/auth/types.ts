@@ -3,7 +3,10 @@ import type { EnvironmentView } from "../environments/types";
 
 export type Action = "read" | "write" | "trigger" | "batchTrigger" | "admin";
 /** What an action is on; without an id: the whole type (`read:runs`). */
-export type Resource = { type: "runs" | "tags" | "batch" | "tasks" | "waitpoints" | "inputStreams" | "deployments" | "queues" | "envvars"; id?: string };
+export type Resource = {
+  type: "runs" | "tags" | "batch" | "tasks" | "waitpoints" | "inputStreams" | "deployments" | "queues" | "envvars";
+  id?: string;
+};
 
 /** A caller that acts in one environment: a secret key, or a public token signed with one. */
 export type EnvironmentCaller = {
