@@ -48,8 +48,19 @@ export const FIRST_FINAL_STATUS_CODE = 10;
 
 /** Status names of the public API (version 2025-07-16 and later). */
 export type PublicRunStatus =
-  | "DELAYED" | "QUEUED" | "PENDING_VERSION" | "DEQUEUED" | "EXECUTING" | "WAITING"
-  | "COMPLETED" | "FAILED" | "CANCELED" | "CRASHED" | "SYSTEM_FAILURE" | "EXPIRED" | "TIMED_OUT";
+  | "DELAYED"
+  | "QUEUED"
+  | "PENDING_VERSION"
+  | "DEQUEUED"
+  | "EXECUTING"
+  | "WAITING"
+  | "COMPLETED"
+  | "FAILED"
+  | "CANCELED"
+  | "CRASHED"
+  | "SYSTEM_FAILURE"
+  | "EXPIRED"
+  | "TIMED_OUT";
 
 const PUBLIC: Record<RunStatus, PublicRunStatus> = {
   DELAYED: "DELAYED",

@@ -124,7 +124,13 @@ export type LiveRun = {
   queuedAt: Date | null;
   startedAt: Date | null;
   updatedAt: Date;
+  /** Milliseconds and cents of the attempts that have ended. */
   usageMs: number;
+  costInCents: number;
+  task: string;
+  parentId: string | null;
+  /** The millisecond inside the id. */
+  createdAt: Date;
 };
 
 /** One claimed run to move QUEUED → PENDING_EXECUTING. */

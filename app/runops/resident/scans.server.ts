@@ -1,0 +1,77 @@
+/** Reads of the live table by time or by id, for timers, versions and the queue index. */
+import { loadScript } from "../../platform/scripts.server";
+import { encodeBase32Hex } from "../../utils/ids";
+import { stateName } from "../runStates";
+import type { DueRun, IndexedRun } from "../runStore";
+import type { RunDatabase } from "./database.server";
+import { toLiveRun, toOptions, type LiveRow } from "./rows";
+
+const DUE = loadScript("runops/sql/due-runs.sql");
+const PARKED = loadScript("runops/sql/parked-runs.sql");
+const INDEXED = loadScript("runops/sql/indexed-runs.sql");
+const QUEUED_BETWEEN = loadScript("runops/sql/queued-between.sql");
+
+type DueRow = LiveRow & { options: string };
+type IndexedRow = {
+  id: string;
+  env_id: string;
+  queue: string;
+  ck: string | null;
+  region: string;
+  score: number;
+  state: number;
+  seq: number;
+  updated_at: Date;
+};
+
+/** Live runs with `due_at` in (after, until], oldest first. */
+export async function readDue(db: RunDatabase, after: Date, until: Date, limit: number): Promise<DueRun[]> {
+  return (await db.query<DueRow>(DUE, [after.toISOString(), until.toISOString(), limit], "due-runs")).map(toDueRun);
+}
+
+/** The earliest `due_at` later than `after`, or null. */
+export async function readNextDue(db: RunDatabase, after: Date): Promise<Date | null> {
+  const [row] = await db.query<{ due_at: Date }>(
+    "SELECT due_at FROM run_ops.run_live WHERE due_at > $1 ORDER BY due_at LIMIT 1",
+    [after.toISOString()],
+    "next-due"
+  );
+  return row?.due_at ?? null;
+}
+
+/** PENDING_VERSION runs of an environment, oldest first. */
+export async function readParked(db: RunDatabase, envId: string, after: string | null, limit: number): Promise<DueRun[]> {
+  return (await db.query<DueRow>(PARKED, [envId, after ?? "", limit], "parked-runs")).map(toDueRun);
+}
+
+/** Live rows in id order; with `since`, only those changed since then. */
+export async function readIndexed(db: RunDatabase, since: Date | null, afterId: string | null, limit: number): Promise<IndexedRun[]> {
+  const rows = await db.query<IndexedRow>(INDEXED, [afterId ?? "", limit, since?.toISOString() ?? null]);
+  return rows.map(toIndexedRun);
+}
+
+/** QUEUED rows created in [from, to), by the time inside their ids. */
+export async function readQueuedBetween(db: RunDatabase, from: Date, to: Date, limit: number): Promise<IndexedRun[]> {
+  const values = [...idBounds(from), ...idBounds(to), limit];
+  return (await db.query<IndexedRow>(QUEUED_BETWEEN, values, "queued-between")).map(toIndexedRun);
+}
+
+/** The smallest ids of both shapes at a time. */
+function idBounds(at: Date): [string, string] {
+  return [`c${encodeBase32Hex(at.getTime(), 9)}`, encodeBase32Hex(at.getTime(), 10)];
+}
+
+function toDueRun(row: DueRow): DueRun {
+  return { ...toLiveRun(row), options: toOptions(row.options) };
+}
+
+function toIndexedRun(row: IndexedRow): IndexedRun {
+  return {
+    id: row.id,
+    lane: { envId: row.env_id, queue: row.queue, concurrencyKey: row.ck, region: row.region },
+    score: row.score,
+    state: stateName(row.state),
+    seq: row.seq,
+    updatedAt: row.updated_at,
+  };
+}
