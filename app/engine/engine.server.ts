@@ -1,4 +1,38 @@
 /** How a run moves: dequeue, attempts, timers, stalls, cancel, and the protocol of dev workers. */
+import { CancelCascade } from "./cancelCascade.server";
+import { CancelRunService } from "./cancelRun.server";
+import { CompleteAttemptService } from "./completeAttempt.server";
+import { CompletionMetadata } from "./completionMetadata.server";
+import type { EngineDeps } from "./deps";
+import { DequeueHub } from "./dequeueHub.server";
+import { DevDisconnectService } from "./devDisconnect.server";
+import { createDevWorker } from "./devWorker.server";
+import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from "./env";
+import { EpochGuard } from "./epochGuard.server";
+import { FailedAttempts } from "./failedAttempts.server";
+import { FireTimerService } from "./fireTimer.server";
+import { HandOverService } from "./handOver.server";
+import { Heartbeats } from "./heartbeats.server";
+import { IndexWriter } from "./indexWriter.server";
+import { LatestSnapshotService } from "./latestSnapshot.server";
+import { LimitsChangedService } from "./limits.server";
+import { Notifications } from "./notifications.server";
+import { PromotePendingVersionsService } from "./pendingVersions.server";
+import { DevPresence } from "./presence.server";
+import { RegisterWorkerService } from "./registerWorker.server";
+import { RescheduleService } from "./reschedule.server";
+import { RunEnds } from "./runEnds.server";
+import { RedisRunFeed } from "./runFeed.server";
+import { RunHeaders } from "./runHeaders.server";
+import { SnapshotsSinceService } from "./snapshotsSince.server";
+import { StallService } from "./stalls.server";
+import { StartAttemptService } from "./startAttempt.server";
+import { Timers } from "./timers.server";
+import { triggered } from "./triggered";
+import type { CancelInput, CancelOutcome, Engine } from "./types";
+import { errorMessage } from "../platform/logger";
+
+export type { EngineDeps } from "./deps";
 export type {
   CancelInput,
   CancelOutcome,
@@ -10,3 +44,114 @@ export type {
   RunFeed,
   TriggeredRun,
 } from "./types";
+export { limitsSource } from "./limits.server";
+
+/** Parts that several services share. */
+function createCore(deps: EngineDeps, options: EngineOptions) {
+  const { store, index, directory, clock, log } = deps;
+  const feed = new RedisRunFeed(deps.redis, deps.subscriber, log);
+  const headers = new RunHeaders(store);
+  const epochs = new EpochGuard(store, index);
+  const writer = new IndexWriter(index, log);
+  const cancel = (input: CancelInput): Promise<CancelOutcome> => cancels.call(input);
+  const cascade = new CancelCascade({ store, cancel, log });
+  const onCanceled = (envId: string, runId: string) => cascade.begin(envId, runId);
+  const ends = new RunEnds({ store, epochs, index: writer, feed, onCanceled });
+  const fire = new FireTimerService({ store, ends, index: writer, feed, clock });
+  const timers = new Timers({ store, fire, clock, log });
+  const onTimer = (dueAt: Date) => timers.set(dueAt);
+  const timeoutMs = options.cancelTimeoutMs;
+  const cancels = new CancelRunService({ store, ends, epochs, index: writer, directory, feed, clock, timeoutMs, onTimer, onCanceled });
+  const pending = new PromotePendingVersionsService({ store, directory, index: writer, feed, clock, onTimer });
+  const limits = new LimitsChangedService(directory, index);
+  return { ...deps, options, feed, headers, epochs, writer, cascade, ends, timers, onTimer, cancel, pending, limits };
+}
+
+type Core = ReturnType<typeof createCore>;
+
+/** The services of attempts: hand over, start, beat, complete, stall. */
+function createAttempts(core: Core) {
+  const { store, writer: index, directory, feed, clock, log, epochs, ends, headers, onTimer, options } = core;
+  const random = core.random ?? Math.random;
+  const heartbeatTimeoutMs = options.heartbeatTimeoutMs;
+  const heartbeats = new Heartbeats({ store, headers, index, clock, timeoutMs: heartbeatTimeoutMs });
+  const failures = new FailedAttempts({ store, epochs, index, directory, feed, clock, random, heartbeatTimeoutMs, onTimer });
+  const metadata = new CompletionMetadata(store, log);
+  const onParked = (envId: string) => {
+    core.pending.call(envId).catch((error: unknown) => log.warn("pending_version.failed", { envId, message: errorMessage(error) }));
+  };
+  const now = () => clock.now();
+  const startTimeoutMs = options.startTimeoutMs;
+  const handOver = new HandOverService({ store, epochs, index, headers, directory, feed, now, startTimeoutMs, onParked });
+  const { origin, otlpEndpoint } = core;
+  return {
+    heartbeats,
+    hub: new DequeueHub({ index: core.index, handOver, log, now, holdMs: options.dequeueHoldMs }),
+    starts: new StartAttemptService({ store, ends, headers, heartbeats, directory, feed, origin, otlpEndpoint }),
+    completes: new CompleteAttemptService({ store, ends, failures, headers, heartbeats, metadata, clock }),
+    stalls: new StallService({
+      ...{ store, ends, failures, epochs, headers, index, directory, feed, clock, log, options, onTimer },
+      deadlines: core.index,
+    }),
+  };
+}
+
+/** Keeps the index and the sessions in step with configuration that any process changed. */
+function followChanges(core: Core, hub: DequeueHub): () => void {
+  const { directory, limits, log } = core;
+  const react = async (envId: string, scope: string) => {
+    if (scope !== "key") await limits.call(envId, false);
+    // A held poll was authorised when it came: it has to come again with a key that is still good.
+    const env = await directory.byId(envId);
+    if (env && scope !== "queue") hub.answerEmpty(env.region);
+  };
+  return core.changes.subscribe(({ scope, id }) => {
+    if (scope !== "environment" && scope !== "queue" && scope !== "key") return;
+    if (id) react(id, scope).catch((error: unknown) => log.warn("limits.refresh_failed", { envId: id, message: errorMessage(error) }));
+  });
+}
+
+/** Builds the engine; nothing runs before `start`. Lifecycles of the store, the index and the connections stay with the caller. */
+export function createEngine(deps: EngineDeps): Engine {
+  const options: EngineOptions = { ...DEFAULT_ENGINE_OPTIONS, ...deps.options };
+  const core = createCore(deps, options);
+  const attempts = createAttempts(core);
+  const { store, directory, origin, clock, cancel, pending, limits, workers, feed, timers, cascade, writer: index } = core;
+  const presence = new DevPresence(deps.redis, deps.log);
+  const notifications = new Notifications({ auth: deps.auth, feed, changes: deps.changes, log: deps.log });
+  const registrations = new RegisterWorkerService({ workers, directory, hub: attempts.hub, pending, limits });
+  const reschedules = new RescheduleService({ store, feed, clock, onTimer: core.onTimer });
+  const latest = new LatestSnapshotService(store, core.headers);
+  const since = new SnapshotsSinceService(store);
+  const disconnects = new DevDisconnectService(cancel);
+  let unfollow: (() => void) | undefined;
+  return {
+    afterTrigger: (run, outcome) => triggered({ index, feed, onTimer: core.onTimer }, run, outcome ?? "created"),
+    cancel,
+    reschedule: (input) => reschedules.call(input),
+    pauseState: (envId) => limits.pauses(envId),
+    isDevConnected: (envId) => presence.isConnected(envId),
+    feed,
+    limitsChanged: (envId) => limits.call(envId, true),
+    promotePendingVersions: (envId) => pending.call(envId),
+    timerSet: core.onTimer,
+    onOverdue: (runIds) => attempts.stalls.call(runIds),
+    devWorker: createDevWorker({ ...attempts, latest, since, disconnects, registrations, presence, directory, options, origin, clock }),
+    attach: (httpServer) => notifications.attach(httpServer),
+    start() {
+      attempts.hub.start();
+      timers.loop.start();
+      cascade.loop.start();
+      unfollow ??= followChanges(core, attempts.hub);
+      return Promise.resolve();
+    },
+    async stop() {
+      unfollow?.();
+      unfollow = undefined;
+      attempts.hub.stop();
+      presence.stop();
+      await Promise.all([notifications.stop(), timers.stop(), cascade.loop.stop(), attempts.heartbeats.flush()]);
+      await cascade.settled();
+    },
+  };
+}

@@ -48,8 +48,11 @@ export interface QueueIndex {
    * rebuilt or Redis is away: starts and completions continue then, only `take` answers nothing.
    */
   epoch(): number | null;
-  /** The store answered `stale-epoch`: waits until the current epoch is known here (at most a few seconds), then retry. */
-  renewEpoch(): Promise<number | null>;
+  /**
+   * The store answered `stale-epoch` to `staleEpoch`: resolves with the current epoch once it is known here, or after 5 s
+   * with what is known. Retry the request with it; a claim of the stale epoch is void.
+   */
+  renewEpoch(staleEpoch: number): Promise<number | null>;
   /** Idempotent; a run that holds a slot is not offered, so release before enqueueing again. */
   enqueue(items: readonly IndexItem[]): Promise<void>;
   /** Up to `count` claims of a region, fair over its environments, within all limits. Empty while the index is not ready. */

@@ -1,0 +1,152 @@
+/** Building and inspecting epochs of the queue index in Redis. */
+import type { ExecutionState } from "../runops/runStates";
+import type { Redis } from "../platform/redis.server";
+import { anyEpochPattern, epochChannel, epochKeys, firstClaim, laneKey, laneRef } from "./keys";
+import { EpochLostError, type EpochState, type IndexControl, type LoadRow, type SlotEntry } from "./queueIndexControl";
+import { indexScripts, runScript, STALE } from "./queueIndexScripts.server";
+import { hasDeadline, holdsSlot } from "./slotRules";
+
+export type EpochAdminDeps = {
+  redis: Redis;
+  namespace: string;
+  /** The epoch that reads go to. */
+  current(): number;
+};
+
+/** The part of `IndexControl` that needs nothing but Redis. */
+export type EpochAdmin = Omit<IndexControl, "redisRunId" | "adopt" | "adopted" | "onSuspect">;
+
+const LOAD_PER_CALL = 1_000;
+const SCAN_COUNT = 1_000;
+/** One script call over its keys: `ready` becomes true only for an epoch that is being built. */
+const ARGS_PER_ROW_LIMIT = 1_000;
+
+/** Builds the administration of epochs over one connection. */
+export function createEpochAdmin(deps: EpochAdminDeps): EpochAdmin {
+  const { redis, namespace } = deps;
+  const keysOf = (epoch: number) => epochKeys(namespace, epoch);
+  return {
+    async stateOf(epoch) {
+      return parseState(await redis.get(keysOf(epoch).ready));
+    },
+    async retire(epoch) {
+      await redis.del(keysOf(epoch).ready);
+    },
+    async begin(epoch) {
+      const keys = keysOf(epoch);
+      await unlinkMatching(redis, (key) => key.startsWith(keys.prefix), anyEpochPattern(namespace));
+      await redis.set(keys.claim, firstClaim(epoch));
+      await redis.set(keys.ready, "building");
+    },
+    load: (epoch, rows, deadlineOf) => loadRows(redis, keysOf(epoch).ready, { epoch, rows, deadlineOf }),
+    async finish(epoch, recheckFromMs) {
+      const keys = keysOf(epoch);
+      await redis.set(keys.recheck, recheckFromMs);
+      // XX: an epoch that another process has retired meanwhile stays retired.
+      if ((await redis.set(keys.ready, "ready", "XX")) === null) throw new EpochLostError(epoch);
+      await redis.unlink(keys.gone);
+    },
+    async announce(epoch) {
+      await redis.publish(epochChannel(namespace), String(epoch));
+    },
+    async unlinkOthers(epoch, signal) {
+      const { prefix } = keysOf(epoch);
+      const isOlder = (key: string) => !key.startsWith(prefix) && epochOf(key, namespace) < epoch;
+      await unlinkMatching(redis, isOlder, anyEpochPattern(namespace), signal);
+    },
+    slots: () => readSlots(redis, namespace, deps.current()),
+    beatRuns: () => redis.zrange(keysOf(deps.current()).beats, 0, "-1"),
+    async holders(runs) {
+      const found = new Map<string, string>();
+      const keys = keysOf(deps.current());
+      for (let at = 0; at < runs.length; at += ARGS_PER_ROW_LIMIT) {
+        const page = runs.slice(at, at + ARGS_PER_ROW_LIMIT);
+        const values = await Promise.all(page.map((run) => redis.hget(keys.slots(run.envId), run.runId)));
+        page.forEach((run, index) => {
+          const value = values[index];
+          if (value) found.set(run.runId, holderOf(value));
+        });
+      }
+      return found;
+    },
+    laneEntries: (signal) => readLanes(redis, `${keysOf(deps.current()).prefix}L:`, signal),
+    async readMark(name) {
+      const value = await redis.get(keysOf(deps.current())[name]);
+      return value === null ? null : Number(value);
+    },
+    async writeMark(name, ms) {
+      await redis.set(keysOf(deps.current())[name], ms);
+    },
+  };
+}
+
+function parseState(value: string | null): EpochState {
+  return value === "ready" || value === "building" ? value : "absent";
+}
+
+function epochOf(key: string, namespace: string): number {
+  const epoch = Number(key.slice(namespace.length + 1, key.indexOf(":", namespace.length + 1)));
+  return Number.isInteger(epoch) ? epoch : Number.POSITIVE_INFINITY;
+}
+
+function holderOf(value: string): string {
+  return value.slice(0, value.indexOf("|"));
+}
+
+type LoadInput = { epoch: number; rows: readonly LoadRow[]; deadlineOf: (state: ExecutionState) => number };
+
+async function loadRows(redis: Redis, readyKey: string, input: LoadInput): Promise<void> {
+  const known = input.rows.filter((row) => row.state === "QUEUED" || hasDeadline(row.state));
+  const calls: Promise<unknown>[] = [];
+  for (let at = 0; at < known.length; at += LOAD_PER_CALL) {
+    const args = known.slice(at, at + LOAD_PER_CALL).flatMap((row) => {
+      const kind = row.state === "QUEUED" ? "queued" : holdsSlot(row.state) ? "slot" : "beat";
+      return [kind, laneKey(row.lane), row.id, row.seq, row.score, kind === "queued" ? 0 : input.deadlineOf(row.state)];
+    });
+    calls.push(runScript(redis, indexScripts.load, readyKey, args));
+  }
+  if ((await Promise.all(calls)).includes(STALE)) throw new EpochLostError(input.epoch);
+}
+
+async function readSlots(redis: Redis, namespace: string, epoch: number): Promise<SlotEntry[]> {
+  const keys = epochKeys(namespace, epoch);
+  const entries: SlotEntry[] = [];
+  for (const envId of await redis.smembers(keys.slotEnvironments)) {
+    const slots = await redis.hgetall(keys.slots(envId));
+    for (const [runId, value] of Object.entries(slots)) {
+      const holder = holderOf(value);
+      entries.push({ envId, runId, holder, lane: laneRef(value.slice(holder.length + 1)) });
+    }
+  }
+  return entries;
+}
+
+async function* readLanes(
+  redis: Redis,
+  prefix: string,
+  signal: AbortSignal
+): AsyncGenerator<{ lane: ReturnType<typeof laneRef>; runIds: string[] }> {
+  let cursor = "0";
+  do {
+    const [next, keys] = await redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT);
+    cursor = next;
+    for (const key of keys) {
+      let inner = "0";
+      do {
+        const [nextInner, members] = await redis.zscan(key, inner, "COUNT", SCAN_COUNT);
+        inner = nextInner;
+        yield { lane: laneRef(key.slice(prefix.length)), runIds: members.filter((_, index) => index % 2 === 0) };
+      } while (inner !== "0" && !signal.aborted);
+    }
+  } while (cursor !== "0" && !signal.aborted);
+}
+
+async function unlinkMatching(redis: Redis, wanted: (key: string) => boolean, pattern: string, signal?: AbortSignal): Promise<void> {
+  let cursor = "0";
+  do {
+    const [next, keys] = await redis.scan(cursor, "MATCH", pattern, "COUNT", SCAN_COUNT);
+    cursor = next;
+    const doomed = keys.filter(wanted);
+    if (doomed.length > 0) await redis.unlink(...doomed);
+  } while (cursor !== "0" && !signal?.aborted);
+}
