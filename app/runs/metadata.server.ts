@@ -1,6 +1,6 @@
 /** Run metadata: always one JSON object of at most 256 KB, stored as plain JSON text. */
 import { AppError } from "../utils/appError";
-import { decodePacket } from "./packets";
+import { decodePacket, showPacket } from "./packets";
 import { MAX_METADATA_BYTES } from "./types";
 
 export type Metadata = Record<string, unknown>;
@@ -8,7 +8,8 @@ export type Metadata = Record<string, unknown>;
 /** Metadata given with a trigger, as JSON text; null without any. An object, or a packet of the named type. */
 export async function encodeMetadata(metadata: unknown, metadataType: string | undefined): Promise<string | null> {
   if (metadata === undefined || metadata === null) return null;
-  const value = typeof metadata === "string" ? await decodePacket(metadata, metadataType ?? "application/json") : metadata;
+  // Text that does not decode stays text, which is no object and is refused as such.
+  const value = typeof metadata === "string" ? await showPacket(metadata, metadataType ?? "application/json") : metadata;
   return stringifyMetadata(value);
 }
 

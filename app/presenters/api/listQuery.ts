@@ -15,10 +15,13 @@ const list = z
   .refine((values) => values.every((value) => !value.includes("\0")), "must not contain NUL characters");
 
 /** Names before API version 2025-07-16, still sent by old clients. */
-const OLD_NAMES: Record<string, RunStatus[]> = { FROZEN: ["WAITING_TO_RESUME"], REATTEMPTING: ["RETRYING_AFTER_FAILURE"] };
+const OLD_NAMES: ReadonlyMap<string, RunStatus[]> = new Map([
+  ["FROZEN", ["WAITING_TO_RESUME"]],
+  ["REATTEMPTING", ["RETRYING_AFTER_FAILURE"]],
+]);
 
 const statuses = list.transform((names, context) => {
-  const stored = names.map((name) => OLD_NAMES[name] ?? storedStatuses(name as PublicRunStatus));
+  const stored = names.map((name) => OLD_NAMES.get(name) ?? storedStatuses(name as PublicRunStatus));
   const unknown = names.find((_, index) => stored[index]?.length === 0);
   if (unknown !== undefined) context.addIssue({ code: "custom", message: `there is no status "${unknown}"` });
   return stored.flat();
