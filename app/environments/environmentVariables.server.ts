@@ -33,7 +33,7 @@ export function checkVariable(name: string, value: string): void {
 
 export type ImportVariables = {
   envId: string;
-  variables: Readonly<Record<string, string>>;
+  variables: ReadonlyMap<string, string>;
   /** False keeps values that are already there. */
   override: boolean;
   isSecret: boolean;
@@ -63,8 +63,8 @@ export class EnvironmentVariableStore {
 
   /** Writes all or nothing. Throws 400 for the first bad variable, or when the environment would have more than 1,000. */
   async import(input: ImportVariables): Promise<{ written: number }> {
-    const names = Object.keys(input.variables);
-    for (const name of names) checkVariable(name, input.variables[name] ?? "");
+    const names = [...input.variables.keys()];
+    for (const [name, value] of input.variables) checkVariable(name, value);
     return this.deps.prisma.$transaction(async (tx) => {
       await tx.$queryRaw`SELECT 1 FROM environment WHERE id = ${input.envId} FOR UPDATE`;
       const existing = await tx.environmentVariable.findMany({ where: { environmentId: input.envId }, select: { key: true } });
@@ -74,7 +74,7 @@ export class EnvironmentVariableStore {
         throw new AppError("too_many_variables", 400, `An environment holds at most ${MAX_VARIABLES} variables. Delete some first.`);
       }
       const now = new Date(this.deps.clock.now());
-      const sealed = (name: string) => this.seal(input.envId, name, input.variables[name] ?? "");
+      const sealed = (name: string) => this.seal(input.envId, name, input.variables.get(name) ?? "");
       await tx.environmentVariable.createMany({
         data: fresh.map((key) => ({
           id: mintId(now.getTime()),

@@ -104,6 +104,42 @@ export class Tenancy {
     return rows.map(environmentSummary).sort((a, b) => rank(a) - rank(b));
   }
 
+  /** The runtime of each environment's current version; environments without a version are left out. */
+  async runtimes(organizationIds: readonly string[]) {
+    const rows = await this.deps.prisma.environment.findMany({
+      where: {
+        archivedAt: null,
+        currentWorkerId: { not: null },
+        project: { organizationId: { in: [...organizationIds] }, deletedAt: null },
+      },
+      select: { slug: true, currentWorkerId: true, project: { select: { name: true, slug: true, externalRef: true, organization: true } } },
+      take: MAX_ROWS,
+    });
+    const ids = rows.flatMap((row) => row.currentWorkerId ?? []);
+    const workers = await this.deps.prisma.workerVersion.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, runtime: true, runtimeVersion: true, createdAt: true, contentHash: true },
+    });
+    const workerOf = new Map(workers.map((worker) => [worker.id, worker]));
+    return rows.map((row) => {
+      const { organization, ...project } = row.project;
+      const worker = workerOf.get(row.currentWorkerId ?? "");
+      const deployment = worker && {
+        runtime: worker.runtime,
+        runtimeVersion: worker.runtimeVersion,
+        nodeMajor: nodeMajorOf(worker.runtimeVersion),
+        deployedAt: worker.createdAt,
+        shortCode: worker.contentHash.slice(0, 8),
+      };
+      return {
+        organization: { title: organization.title, slug: organization.slug },
+        project,
+        environment: { slug: row.slug },
+        deployment: deployment ?? null,
+      };
+    });
+  }
+
   /** With its keys, for the API. Throws 404 `Project not found`, or one that names the environment. */
   async environment(place: {
     ref: string;
@@ -130,6 +166,11 @@ export class Tenancy {
 /** The exact text that the CLI recognises. */
 export function projectNotFound(): AppError {
   return new AppError("project_not_found", 404, "Project not found");
+}
+
+function nodeMajorOf(runtimeVersion: string | null): number | null {
+  const major = Number(runtimeVersion?.split(".")[0]);
+  return Number.isInteger(major) && major > 0 ? major : null;
 }
 
 function rank(environment: EnvironmentSummary): number {
