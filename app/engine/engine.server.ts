@@ -125,6 +125,11 @@ export function createEngine(deps: EngineDeps): Engine {
   const since = new SnapshotsSinceService(store);
   const disconnects = new DevDisconnectService(cancel);
   let unfollow: (() => void) | undefined;
+  const drain = async () => {
+    attempts.hub.stop();
+    presence.stop();
+    await notifications.stop();
+  };
   return {
     afterTrigger: (run, outcome) => triggered({ index, feed, onTimer: core.onTimer }, run, outcome ?? "created"),
     cancel,
@@ -145,12 +150,12 @@ export function createEngine(deps: EngineDeps): Engine {
       unfollow ??= followChanges(core, attempts.hub);
       return Promise.resolve();
     },
+    drain,
     async stop() {
       unfollow?.();
       unfollow = undefined;
-      attempts.hub.stop();
-      presence.stop();
-      await Promise.all([notifications.stop(), timers.stop(), cascade.loop.stop(), attempts.heartbeats.flush()]);
+      await drain();
+      await Promise.all([timers.stop(), cascade.loop.stop(), attempts.heartbeats.flush()]);
       await cascade.settled();
     },
   };

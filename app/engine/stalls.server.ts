@@ -54,8 +54,8 @@ export class StallService {
   private async judge(live: LiveRun): Promise<void> {
     if (live.state === "PENDING_EXECUTING") return this.judgeUnstarted(live);
     if (IN_ATTEMPT.includes(live.state)) return this.judgeSilent(live);
-    // A claim whose dequeue never committed: the slot is freed and the run offered again.
-    if (live.state === "QUEUED") return this.deps.index.releaseAndOffer({ runId: live.id, lane: live.lane, seq: live.seq }, live.score);
+    // Queued again since the scan: its claim, if any, is the scan's to settle.
+    if (live.state === "QUEUED") return;
     await this.deps.deadlines.forget([live.id]);
   }
 

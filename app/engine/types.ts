@@ -73,7 +73,9 @@ export interface Engine {
   /** Serve `/socket.io/` of this HTTP server. Call once, before `start`. */
   attach(httpServer: Server): void;
   start(): Promise<void>;
-  /** Answers held polls, flushes what is collected, closes sockets and subscriptions. */
+  /** Ends held polls, event streams and sockets, so that their connections close; later polls are answered empty. */
+  drain(): Promise<void>;
+  /** Drains, stops the loops and sends what is collected. */
   stop(): Promise<void>;
 }
 
