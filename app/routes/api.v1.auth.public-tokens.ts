@@ -1,20 +1,30 @@
 /** `POST /api/v1/auth/public-tokens`: a public token signed here, for callers that do not hold the key itself. */
 import { z } from "zod";
-import { signPublicToken } from "../api/publicToken";
 import { jsonResponse } from "../api/respond.server";
 import { apiAction } from "../api/route.server";
+import { parseDurationMs } from "../runs/durations";
+import { AppError } from "../utils/appError";
 
-const scope = z.string().min(1).max(512);
 const Body = z.object({
-  scopes: z.array(scope).min(1, "must name at least one scope").max(500),
-  expirationTime: z
-    .union([z.string().regex(/^\d+ ?[a-z]+$/i, "must be a duration such as 15m, 1h"), z.number().int().positive()])
-    .optional(),
+  scopes: z.array(z.string().min(1).max(512)).min(1, "must name at least one scope").max(500),
+  /** A duration, or epoch seconds. */
+  expirationTime: z.union([z.string().max(100), z.number().int().positive()]).optional(),
   oneTimeUse: z.boolean().optional(),
   realtime: z.record(z.string(), z.unknown()).optional(),
 });
 
-export const action = apiAction({ auth: "secret-key", body: Body }, async ({ caller, body }) => {
-  const token = await signPublicToken(caller.env, { ...body, expirationTime: body.expirationTime ?? "15m" });
+export const action = apiAction({ auth: "secret-key", body: Body }, async ({ app, caller, body }) => {
+  const { scopes, oneTimeUse, realtime } = body;
+  const lifetimeSeconds = lifetimeOf(body.expirationTime, app.clock.now());
+  const token = app.auth.signPublicToken(caller.env, { scopes, lifetimeSeconds, oneTimeUse, ...(realtime ? { extra: { realtime } } : {}) });
   return jsonResponse({ token });
 });
+
+function lifetimeOf(expiration: string | number | undefined, nowMs: number): number | undefined {
+  if (expiration === undefined) return undefined;
+  if (typeof expiration === "number") return expiration - Math.floor(nowMs / 1_000);
+  const ms = parseDurationMs(expiration.replaceAll(" ", ""));
+  if (ms === null)
+    throw new AppError("invalid_expiration", 400, `Invalid expirationTime "${expiration}". Use a duration such as 15m, 1h, 7d.`);
+  return ms / 1_000;
+}
