@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
 import { authEnvSchema } from "./auth/env";
-import { authEnvSchema } from "./auth/env";
 import { engineEnvSchema } from "./engine/env";
 import { environmentsEnvSchema } from "./environments/env";
 import { platformEnvSchema } from "./platform/env";
@@ -12,7 +11,6 @@ import { telemetryEnvSchema } from "./telemetry/env";
 
 export const envSchema = z.object({
   ...platformEnvSchema.shape,
-  ...authEnvSchema.shape,
   ...environmentsEnvSchema.shape,
   ...authEnvSchema.shape,
   ...engineEnvSchema.shape,

@@ -3,7 +3,8 @@ import pg from "pg";
 import type { Logger } from "./logger";
 
 const INT8_OID = 20;
-const INT8_ARRAY_OID = 1016;
+/** Missing in the typings of pg-types, which name the builtin scalar types only. */
+const INT8_ARRAY_OID = 1016 as Parameters<typeof pg.types.setTypeParser>[0];
 pg.types.setTypeParser(INT8_OID, (text) => Number(text));
 pg.types.setTypeParser(INT8_ARRAY_OID, (text) => text.slice(1, -1).split(",").filter(Boolean).map(Number));
 

@@ -38,5 +38,5 @@ export const silentLogger: Logger = createLogger("error", {}, () => undefined);
 /** Message of anything that was thrown. */
 export function errorMessage(error: unknown): string {
   if (error instanceof Error) return error.message || error.name;
-  return typeof error === "string" ? error : JSON.stringify(error) ?? String(error);
+  return typeof error === "string" ? error : (JSON.stringify(error) ?? String(error));
 }

@@ -76,7 +76,8 @@ async function initialise(cluster: Cluster, initdb: string): Promise<void> {
 
 /** The inherited environment would let PGDATA, PGPORT and the like of the user change what the server does. */
 function childEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+  const environment: Record<string, string> = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+  return environment as NodeJS.ProcessEnv;
 }
 
 async function launch(cluster: Cluster, postgres: string): Promise<number> {
