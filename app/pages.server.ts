@@ -20,6 +20,11 @@ export function createPages(build: ServerBuild, options: { root: string; mode: s
   // File names under /build carry a hash of their content.
   app.use("/build", express.static(path.join(publicFolder, "build"), { immutable: true, maxAge: "1y", fallthrough: false }));
   app.use(express.static(publicFolder, { maxAge: "1h" }));
+  app.use((request, _response, next) => {
+    // Sign-in limits count by address. Whatever the caller put here is overwritten.
+    request.headers["x-sluice-client-address"] = request.socket.remoteAddress;
+    next();
+  });
   app.all("*", createRequestHandler({ build, mode: options.mode }));
   return app;
 }
