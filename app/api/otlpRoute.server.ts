@@ -31,19 +31,21 @@ export function otlpAction(signal: OtlpSignal) {
 
 async function readBytes(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
   try {
-    if (request.body) {
-      for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-        size += chunk.byteLength;
-        if (size > MAX_BODY_BYTES) throw tooLarge();
-        chunks.push(chunk);
-      }
-    }
+    return await collect(request.body);
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new ClientGoneError("The request body ended early.", { cause: error });
+  }
+}
+
+async function collect(body: Request["body"]): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
