@@ -1,15 +1,27 @@
 /** Composition root: the only place that builds clients, services and loops, and hands them to routes. */
 import type { Server } from "node:http";
-import type { Auth } from "./auth/auth.server";
+import path from "node:path";
+import { createAuth, type Auth } from "./auth/auth.server";
+import { BootstrapService } from "./auth/bootstrap.server";
 import type { Env } from "./env.server";
-import type { Engine } from "./engine/engine.server";
+import { createEngine, limitsSource, type Engine } from "./engine/engine.server";
+import { engineOptions } from "./engine/env";
+import { createQueueIndex, type QueueIndexDriver } from "./engine/queueIndex.server";
 import type { QueueIndex } from "./engine/queueIndex";
-import type { Environments } from "./environments/environments.server";
-import type { Clock } from "./platform/clock";
+import { createRecovery, type Recovery } from "./engine/recovery/recovery.server";
+import { createEnvironments, type Environments } from "./environments/environments.server";
+import { systemClock, type Clock } from "./platform/clock";
+import { createPool, type Pool } from "./platform/db.server";
 import type { Logger } from "./platform/logger";
+import { migrationSets } from "./platform/migrate.server";
+import { setReadinessChecks } from "./platform/readiness.server";
+import { createRedis, type Redis } from "./platform/redis.server";
+import { ensureNoEviction, storeChecks } from "./platform/storeChecks.server";
+import { createRunStore, type ResidentStore } from "./runops/resident/resident.server";
 import type { RunStore } from "./runops/runStore";
-import type { Runs } from "./runs/runs.server";
-import type { Telemetry } from "./telemetry/telemetry.server";
+import { createRuns, type Runs } from "./runs/runs.server";
+import { createTelemetry, type Telemetry } from "./telemetry/telemetry.server";
+import { welcomeLines } from "./welcome.server";
 
 /** What routes and presenters reach. */
 export type App = {
@@ -44,6 +56,129 @@ export type StartedApp = {
   /** Finishes groups under way, stops loops, closes pools. After `drain` and after the last request has ended. */
   stop(): Promise<void>;
 };
+
+const VERSION = "0.1.0";
+const DAY_MS = 86_400_000;
+/** Cold reads and writes of the control plane; the run store has pools of its own. */
+const CONTROL_POOL_SIZE = 6;
+
+type Connections = { pool: Pool; redis: Redis; subscriber: Redis };
+type Parts = Connections & { app: App; store: ResidentStore; index: QueueIndexDriver; recovery: Recovery; bootstrap: BootstrapService };
+
+/** Builds the application, applies first start, and begins its loops. Throws with everything stopped again when a part does not start. */
+export async function startApp(options: StartOptions): Promise<StartedApp> {
+  const parts = build(options);
+  const { app, pool, redis } = parts;
+  try {
+    setReadinessChecks(storeChecks({ pool, redis, sets: Object.values(migrationSets()) }));
+    await app.environments.start();
+    const first = await parts.bootstrap.call();
+    await ensureNoEviction(redis, options.log);
+    await parts.index.start();
+    await app.telemetry.start();
+    app.engine.attach(options.server);
+    await parts.recovery.start();
+    await app.engine.start();
+    await parts.recovery.ensureReady();
+    return {
+      app,
+      welcome: (port) => Promise.resolve(welcomeLines({ ...first, origin: app.config.origin, port, dataDir: options.env.SLUICE_DATA_DIR })),
+      drain: () => app.engine.drain(),
+      stop: () => stop(parts),
+    };
+  } catch (error) {
+    await stop(parts);
+    throw error;
+  }
+}
+
+function build({ env, log }: StartOptions): Parts {
+  const clock = systemClock;
+  const origin = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
+  const connections = connect(env, log);
+  const { pool, redis, subscriber } = connections;
+  const environments = createEnvironments({
+    pool,
+    directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL,
+    encryptionKey: env.ENCRYPTION_KEY,
+    defaultConcurrency: env.DEFAULT_ENVIRONMENT_CONCURRENCY,
+    clock,
+    log,
+  });
+  const { directory, changes, secretBox, prisma } = environments;
+  const auth = createAuth({
+    ...{ pool, prisma, directory, clock, log, origin },
+    sessionDays: env.SESSION_DAYS,
+    loginAttempts: env.LOGIN_ATTEMPTS,
+    clientAddressHeader: env.CLIENT_ADDRESS_HEADER,
+  });
+  const store = createRunStore({ url: env.DATABASE_URL, name: "sluice-runs", retentionDays: env.RUN_RETENTION_DAYS, clock, log });
+  const index = createQueueIndex({ redis, limits: limitsSource(directory), clock, log });
+  const telemetry = createTelemetry({
+    ...{ databaseUrl: env.DATABASE_URL, origin, store, clock, log },
+    secret: secretBox.derive("otlp").toString("hex"),
+    retentionDays: env.TELEMETRY_RETENTION_DAYS,
+    queueBytes: env.TELEMETRY_QUEUE_MB * 1024 * 1024,
+    maxEventsPerRun: env.TELEMETRY_MAX_EVENTS_PER_RUN,
+  });
+  const timing = engineOptions(env);
+  const engine = createEngine({
+    ...{ store, index, directory, changes, auth, redis, subscriber, clock, log, origin },
+    workers: environments,
+    otlpEndpoint: (target) => telemetry.otlpEndpoint(target),
+    options: timing,
+  });
+  const recovery = createRecovery({
+    ...{ index, store, clock, log },
+    onOverdue: (runIds) => engine.onOverdue(runIds),
+    timeouts: { pendingExecutingMs: timing.startTimeoutMs, executingMs: timing.heartbeatTimeoutMs },
+  });
+  const runs = createRuns({
+    ...{ store, directory, engine, index, clock, log },
+    packets: {
+      directory: path.join(env.SLUICE_DATA_DIR, "packets"),
+      secret: secretBox.derive("packets").toString("hex"),
+      origin,
+      urlTtlSeconds: env.PACKET_URL_TTL_SECONDS,
+      maxBytes: env.PACKET_MAX_BYTES,
+    },
+    limits: {
+      maximumDevQueueSize: env.MAXIMUM_DEV_QUEUE_SIZE,
+      maximumDeployedQueueSize: env.MAXIMUM_DEPLOYED_QUEUE_SIZE,
+      devDefaultTtlSeconds: env.DEV_RUN_TTL_SECONDS,
+      runRetentionMs: env.RUN_RETENTION_DAYS * DAY_MS,
+    },
+  });
+  const bootstrap = new BootstrapService({
+    ...{ pool, environments, auth, clock },
+    apiUrl: origin,
+    adminEmail: env.ADMIN_EMAIL,
+    adminPassword: env.ADMIN_PASSWORD ?? null,
+    credentialsPath: path.join(env.SLUICE_DATA_DIR, "credentials.json"),
+  });
+  const app: App = { config: { origin, version: VERSION }, log, clock, auth, environments, store, index, engine, runs, telemetry };
+  return { ...connections, app, store, index, recovery, bootstrap };
+}
+
+function connect(env: StartOptions["env"], log: Logger): Connections {
+  return {
+    pool: createPool({ url: env.DATABASE_URL, max: CONTROL_POOL_SIZE, name: "sluice-control", log }),
+    redis: createRedis({ url: env.REDIS_URL, name: "sluice", log }),
+    subscriber: createRedis({ url: env.REDIS_URL, name: "sluice-subscriber", log }),
+  };
+}
+
+async function stop({ app, store, index, recovery, pool, redis, subscriber }: Parts): Promise<void> {
+  await app.engine.stop();
+  await recovery.stop();
+  await index.stop();
+  await store.stop();
+  await app.telemetry.stop();
+  await app.environments.stop();
+  redis.disconnect();
+  subscriber.disconnect();
+  await pool.end();
+}
 
 const KEY = Symbol.for("sluice.app");
 type Holder = { [KEY]?: App };

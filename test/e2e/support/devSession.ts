@@ -26,7 +26,7 @@ export function makeProject(): { dir: string; logFile: string; remove(): void } 
 }
 
 /** Environment of a CLI call against `sluice`: nothing outside is asked, no configuration of the machine's user is read. */
-export function cliEnvironment(sluice: Sluice, projectDir: string): NodeJS.ProcessEnv {
+export function cliEnvironment(sluice: Sluice, projectDir: string): Record<string, string | undefined> {
   return {
     PATH: process.env.PATH,
     HOME: projectDir,
@@ -40,7 +40,7 @@ export function cliEnvironment(sluice: Sluice, projectDir: string): NodeJS.Proce
 }
 
 /** Runs the CLI to its end. */
-export function runCli(sluice: Sluice, projectDir: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Spawned {
+export function runCli(sluice: Sluice, projectDir: string, args: readonly string[], env: Record<string, string | undefined> = {}): Spawned {
   return spawnGroup(process.execPath, [cliEntry, ...args], { cwd: projectDir, env: { ...cliEnvironment(sluice, projectDir), ...env } });
 }
 
