@@ -1,5 +1,5 @@
 /** Child processes that outlive a `kill -9` of this one: telling whether they run, stopping them, finding free ports. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -91,13 +91,8 @@ export type DaemonOptions = {
 export function spawnDaemon(options: DaemonOptions): ChildProcess {
   const log = openSync(options.logFile, "a", 0o600);
   try {
-    const child = spawn(options.command, options.args, {
-      detached: true,
-      stdio: ["ignore", log, log],
-      cwd: "/",
-      ...(options.env ? { env: options.env } : {}),
-      ...options.user,
-    });
+    const settings: SpawnOptions = { detached: true, stdio: ["ignore", log, log], cwd: "/", env: options.env, ...options.user };
+    const child = spawn(options.command, options.args, settings);
     child.on("error", () => undefined);
     child.unref();
     return child;

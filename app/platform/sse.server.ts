@@ -1,0 +1,96 @@
+/** Event streams: a wrapped `ReadableStream` that pings, ends itself after a while, and cleans up when the reader leaves. */
+
+const PING_MS = 15_000;
+/** Streams end after a minute, so that connections spread over processes again and none lives for ever. */
+const LIFETIME_MS = 60_000;
+/** At most two events a second: a page reads itself again for each. */
+const QUIET_MS = 500;
+
+export type EventSink = {
+  /** Tell the reader that something changed; changes within half a second are one event. */
+  change(): void;
+};
+export type StreamOptions = {
+  signal: AbortSignal;
+  /** Begin to listen; returns what ends it. Called once, when the stream is read. */
+  open: (sink: EventSink) => () => void;
+  pingMs?: number;
+  lifetimeMs?: number;
+};
+
+/**
+ * An answer of type `text/event-stream` with events `change` (data: a counter, never content) and, at its planned end,
+ * `recycle`. The reader reads its page again on the one and connects again on the other.
+ */
+export function eventStream(options: StreamOptions): Response {
+  let close = () => undefined as void;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      close = run(controller, options);
+    },
+    cancel() {
+      close();
+    },
+  });
+  return new Response(body, {
+    headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store, no-transform", "x-accel-buffering": "no" },
+  });
+}
+
+function run(controller: ReadableStreamDefaultController<Uint8Array>, options: StreamOptions): () => void {
+  const encoder = new TextEncoder();
+  let open = true;
+  let version = 0;
+  const send = (text: string) => {
+    if (open) controller.enqueue(encoder.encode(text));
+  };
+  const throttle = createThrottle(() => send(`event: change\nid: ${++version}\ndata: ${version}\n\n`));
+  const stop = options.open({ change: throttle.call });
+  const ping = setInterval(() => send(": ping\n\n"), options.pingMs ?? PING_MS);
+  const end = setTimeout(() => finish(true), options.lifetimeMs ?? LIFETIME_MS);
+  const finish = (planned: boolean) => {
+    if (!open) return;
+    if (planned) send("event: recycle\ndata: 1\n\n");
+    open = false;
+    throttle.stop();
+    stop();
+    clearInterval(ping);
+    clearTimeout(end);
+    options.signal.removeEventListener("abort", onAbort);
+    try {
+      controller.close();
+    } catch {
+      // The reader left first: the stream is closed already.
+    }
+  };
+  const onAbort = () => finish(false);
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  send("retry: 1000\n\n");
+  return () => finish(false);
+}
+
+/** Calls through at once when it was quiet, else once at the end of the quiet time. */
+function createThrottle(callThrough: () => void): { call: () => void; stop: () => void } {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let again = false;
+  const fire = () => {
+    callThrough();
+    timer = setTimeout(() => {
+      timer = null;
+      if (!again) return;
+      again = false;
+      fire();
+    }, QUIET_MS);
+  };
+  return {
+    call: () => {
+      if (timer) again = true;
+      else fire();
+    },
+    stop: () => {
+      if (timer) clearTimeout(timer);
+      timer = null;
+      again = false;
+    },
+  };
+}
