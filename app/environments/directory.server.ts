@@ -5,7 +5,8 @@
 import type { Clock } from "../platform/clock";
 import type { Pool } from "../platform/db.server";
 import { loadScript } from "../platform/scripts.server";
-import type { Logger } from "../platform/logger";
+import { errorMessage, type Logger } from "../platform/logger";
+import { RetryableError } from "../utils/appError";
 import { DirectoryCache, type Freshness } from "./directoryCache";
 import {
   environmentViewOf,
@@ -42,8 +43,7 @@ export type DirectoryOptions = {
 
 /** The directory of this process; `changes` must be started for it to keep anything longer than 500 ms. */
 export function createDirectory(options: DirectoryOptions): EnvironmentDirectory & { stop(): void } {
-  const directory = new CachedDirectory(options);
-  return directory;
+  return new CachedDirectory(options);
 }
 
 class CachedDirectory implements EnvironmentDirectory {
@@ -104,7 +104,7 @@ class CachedDirectory implements EnvironmentDirectory {
 
   async queues(envId: string): Promise<QueueView[]> {
     const queues = await this.queueLists.get(envId, async () => {
-      const { rows } = await this.options.pool.query<QueueRow>({ name: "cp-queues", text: SQL.queues, values: [envId] });
+      const { rows } = await this.query<QueueRow>({ name: "cp-queues", text: SQL.queues, values: [envId] });
       return rows.map(queueViewOf);
     });
     return queues ?? [];
@@ -121,14 +121,24 @@ class CachedDirectory implements EnvironmentDirectory {
     return view.graceKeys.some((grace) => grace.key === key && grace.until.getTime() > now);
   }
 
+  /** Throws RetryableError: the statements are fixed, so what fails here is the database. */
+  private async query<R extends object>(statement: { name: string; text: string; values: unknown[] }): Promise<{ rows: R[] }> {
+    try {
+      return await this.options.pool.query<R>(statement);
+    } catch (error) {
+      this.options.log.warn("directory.query_failed", { statement: statement.name, message: errorMessage(error) });
+      throw new RetryableError("control_plane_unavailable", "The control-plane database does not answer. Try again in a moment.");
+    }
+  }
+
   private async loadIdByKey(key: string): Promise<{ id: string } | null> {
     const values = [hashCredential(key), new Date(this.options.clock.now())];
-    const { rows } = await this.options.pool.query<{ id: string }>({ name: "cp-env-id-by-key", text: SQL.idByKey, values });
+    const { rows } = await this.query<{ id: string }>({ name: "cp-env-id-by-key", text: SQL.idByKey, values });
     return rows[0] ?? null;
   }
 
   private async loadIdBySlug(place: string): Promise<{ id: string } | null> {
-    const { rows } = await this.options.pool.query<{ id: string }>({
+    const { rows } = await this.query<{ id: string }>({
       name: "cp-env-id-by-slug",
       text: SQL.idBySlug,
       values: JSON.parse(place) as (string | null)[],
@@ -138,18 +148,18 @@ class CachedDirectory implements EnvironmentDirectory {
 
   private async loadView(envId: string): Promise<EnvironmentView | null> {
     const values = [envId, new Date(this.options.clock.now())];
-    const { rows } = await this.options.pool.query<EnvironmentRow>({ name: "cp-env-by-id", text: SQL.byId, values });
+    const { rows } = await this.query<EnvironmentRow>({ name: "cp-env-by-id", text: SQL.byId, values });
     return rows[0] ? environmentViewOf(rows[0], this.options.secretBox) : null;
   }
 
   private async loadWorker(values: (string | null)[]): Promise<WorkerVersion | null> {
-    const { rows } = await this.options.pool.query<WorkerRow>({ name: "cp-worker-version", text: SQL.worker, values });
+    const { rows } = await this.query<WorkerRow>({ name: "cp-worker-version", text: SQL.worker, values });
     return workerVersionOf(rows);
   }
 
   private async loadVariables(envId: string): Promise<Record<string, string>> {
     type Row = { environment_id: string; key: string; value_cipher: Buffer };
-    const { rows } = await this.options.pool.query<Row>({ name: "cp-variables", text: SQL.variables, values: [envId] });
+    const { rows } = await this.query<Row>({ name: "cp-variables", text: SQL.variables, values: [envId] });
     const open = (row: Row) => this.options.secretBox.open(row.value_cipher, sealContext.variable(row.environment_id, row.key));
     return Object.fromEntries(rows.map((row) => [row.key, open(row)]));
   }

@@ -4,7 +4,6 @@
  */
 import type { Clock } from "../platform/clock";
 import { errorMessage, type Logger } from "../platform/logger";
-import { RetryableError } from "../utils/appError";
 
 /** Whether invalidations are known to arrive: see `ConfigChanges`. */
 export type Freshness = {
@@ -48,7 +47,7 @@ export class DirectoryCache<V extends object> {
     return entry.value;
   }
 
-  /** The value, read with `load` when needed. Throws RetryableError when it cannot be read and nothing recent is known. */
+  /** The value, read with `load` when needed. Throws what `load` threw when nothing recent is known. */
   async get(key: string, load: () => Promise<V | null>): Promise<V | null> {
     const cached = this.peek(key);
     if (cached !== undefined) return cached;
@@ -65,7 +64,7 @@ export class DirectoryCache<V extends object> {
         stale.retryAt = this.options.clock.now() + MAX_AGE_UNPROVEN_MS;
         return stale.value;
       }
-      throw new RetryableError("control_plane_unavailable", "The control-plane database does not answer. Try again in a moment.");
+      throw error;
     }
   }
 

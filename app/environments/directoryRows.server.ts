@@ -106,7 +106,7 @@ export const StoredTaskConfig = z.object({
   machine: nullableText,
   maxDuration: nullableNumber,
   ttlSeconds: nullableNumber,
-  payloadSchema: z.unknown(),
+  payloadSchema: z.unknown().optional(),
 });
 
 export type WorkerRow = {
