@@ -8,8 +8,8 @@ import { stallTimeoutMs } from "../slotRules";
 import type { EpochDeps } from "./epoch.server";
 
 const PAGE_ROWS = 5_000;
-/** Rows carry the start time of their transaction and clocks differ: the second pass looks this far behind its start. */
-const SECOND_PASS_MARGIN_MS = 10_000;
+/** Rows carry the time of the clock of the process that wrote them, and clocks differ: the second pass looks this far behind its start. */
+const SECOND_PASS_MARGIN_MS = 60_000;
 
 /** Returns the new epoch, ready and adopted here. Throws when Redis or the database fails on the way: then it was not done. */
 export async function rebuildIndex(deps: EpochDeps, before: EpochRow, redisRunId: string): Promise<number> {
