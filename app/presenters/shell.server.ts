@@ -1,0 +1,77 @@
+/** What the frame around every page shows: projects and environments of the person, health, who they are. */
+import type { UserCaller } from "../auth/types";
+import type { ProjectSummary } from "../environments/tenancy.server";
+import type { ShellData, ShellEnvironment, ShellHealth, ShellProject } from "../components/shell/types";
+import type { App } from "../wiring.server";
+
+export type ShellApp = Pick<App, "environments" | "store" | "index" | "config">;
+type PathOf = (org: string, project: string, env: string) => string;
+
+const HEALTH_TIMEOUT_MS = 1_000;
+
+/** Everything but the flash. `pathOf`: how an environment's pages are addressed. */
+export async function presentShell(app: ShellApp, user: UserCaller, pathOf: PathOf): Promise<Omit<ShellData, "flash">> {
+  const projects = await presentProjects(app, user, pathOf);
+  const first = projects[0]?.environments[0];
+  return { email: user.email, version: app.config.version, projects, health: await readHealth(app, first?.id ?? null) };
+}
+
+/** Projects of the person with their environments, oldest first. */
+export async function presentProjects(app: Pick<App, "environments">, user: UserCaller, pathOf: PathOf): Promise<ShellProject[]> {
+  const { tenancy } = app.environments;
+  const projects = await tenancy.projects(user.organizationIds);
+  return Promise.all(projects.map((project) => withEnvironments(app, user, { project, pathOf })));
+}
+
+type ProjectPlace = { project: ProjectSummary; pathOf: PathOf };
+
+async function withEnvironments(
+  app: Pick<App, "environments">,
+  user: UserCaller,
+  { project, pathOf }: ProjectPlace
+): Promise<ShellProject> {
+  const rows = await app.environments.tenancy.environments(project.id, user.organizationIds);
+  const environments = rows
+    .filter((row) => row.branchName === null)
+    .map(
+      (row): ShellEnvironment => ({
+        id: row.id,
+        slug: row.slug,
+        paused: row.pausedAt !== null,
+        href: pathOf(project.organization.slug, project.slug, row.slug),
+      })
+    );
+  return { orgSlug: project.organization.slug, orgTitle: project.organization.title, slug: project.slug, name: project.name, environments };
+}
+
+/** Where `/` leads: the runs of the first environment, or the tokens page for someone without a project. */
+export async function homePath(app: Pick<App, "environments">, user: UserCaller, pathOf: PathOf): Promise<string> {
+  const projects = await presentProjects(app, user, pathOf);
+  const first = projects.flatMap((project) => project.environments)[0];
+  return first ? `${first.href}/runs` : "/account/tokens";
+}
+
+async function readHealth(app: ShellApp, envId: string | null): Promise<ShellHealth> {
+  const [postgresMs, redisMs] = await Promise.all([
+    timed(() => app.store.ping()),
+    envId === null ? Promise.resolve(null) : timed(() => app.index.counts(envId)),
+  ]);
+  return { postgresMs, redisMs };
+}
+
+/** Milliseconds that the call took, or null when it failed or took longer than a second. */
+async function timed(call: () => Promise<unknown>): Promise<number | null> {
+  const begin = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer")), HEALTH_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([call(), limit]);
+    return performance.now() - begin;
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}
