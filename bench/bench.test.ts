@@ -71,7 +71,7 @@ describe("the client", () => {
   }
 });
 
-describe.runIf(process.platform === "linux")("processes", () => {
+describe("processes", () => {
   it("finds who listens on a port, its tree, memory and CPU time", async () => {
     const child = spawn(process.execPath, [path.join(import.meta.dirname, "floor.mjs")], { stdio: ["ignore", "pipe", "inherit"] });
     try {

@@ -9,6 +9,8 @@ import { EVENT_KINDS, levelName, type SpanEvent, type SpanStyle, type TraceSpan,
 
 /** Lines of a tree; beyond, it is cut and says so. */
 export const MAX_TRACE_SPANS = 25_000;
+/** Deeper lines are shown beside their parent: nesting without end would overflow whatever walks the tree. */
+const MAX_DEPTH = 200;
 /** Lines that come with their attributes. */
 export const MAX_DETAILED_SPANS = 10_000;
 
@@ -199,7 +201,7 @@ function linkParents(root: TraceRun, runs: ReadonlyMap<string, TraceRun>, lines:
     if (line.id === root.header.spanId) line.parentId = null;
     else if (!line.parentId || line.parentId === line.id || !lines.has(line.parentId)) line.parentId = standIn(line, root, runs);
   }
-  for (const line of lines.values()) if (inLoop(line, lines)) line.parentId = root.header.spanId;
+  breakRings(root.header.spanId, lines);
 }
 
 function standIn(line: TraceSpan, root: TraceRun, runs: ReadonlyMap<string, TraceRun>): string {
@@ -208,17 +210,20 @@ function standIn(line: TraceSpan, root: TraceRun, runs: ReadonlyMap<string, Trac
   return runs.get(run.header.parentId ?? "")?.header.spanId ?? root.header.spanId;
 }
 
-/** Malformed links can form a ring, which would vanish from a walk that begins at the root. */
-function inLoop(line: TraceSpan, lines: ReadonlyMap<string, TraceSpan>): boolean {
-  let slow: TraceSpan | undefined = line;
-  let fast: TraceSpan | undefined = line;
-  const up = (at: TraceSpan | undefined) => (at?.parentId ? lines.get(at.parentId) : undefined);
-  do {
-    slow = up(slow);
-    fast = up(up(fast));
-    if (fast && fast === slow) return true;
-  } while (fast);
-  return false;
+/** Malformed links can form a ring, which would vanish from a walk that begins at the root. Every line is followed once. */
+function breakRings(rootId: string, lines: ReadonlyMap<string, TraceSpan>): void {
+  const settled = new Set<string>([rootId]);
+  for (const start of lines.values()) {
+    const path = new Set<string>();
+    for (let line: TraceSpan | undefined = start; line && !settled.has(line.id); line = lines.get(line.parentId ?? "")) {
+      if (path.has(line.id)) {
+        line.parentId = rootId;
+        break;
+      }
+      path.add(line.id);
+    }
+    for (const id of path) settled.add(id);
+  }
 }
 
 function readingOrder(rootId: string, lines: ReadonlyMap<string, TraceSpan>): TraceSpan[] {
@@ -235,8 +240,10 @@ function readingOrder(rootId: string, lines: ReadonlyMap<string, TraceSpan>): Tr
   const ordered: TraceSpan[] = [];
   for (let line = stack.pop(); line; line = stack.pop()) {
     ordered.push(line);
+    const deepest = line.depth >= MAX_DEPTH;
     for (const child of children.get(line.id) ?? []) {
-      child.depth = line.depth + 1;
+      if (deepest) child.parentId = line.parentId;
+      child.depth = deepest ? line.depth : line.depth + 1;
       stack.push(child);
     }
   }
