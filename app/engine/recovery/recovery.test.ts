@@ -145,7 +145,8 @@ describe("rebuild", () => {
     expect(await member.index.take("main", 1, Date.now())).toEqual([]);
     await server.restart();
     await until("the run is offered", async () => (await member.index.take("main", 1, Date.now())).some((claim) => claim.runId === run.id));
-    expect(epochOf(member)).toBe(before + 1);
+    // A try that met the dying server may have used one up.
+    expect(epochOf(member)).toBeGreaterThan(before);
   });
 
   test("old epochs leave nothing behind", async () => {
@@ -228,16 +229,14 @@ describe("sweep", () => {
   test("heals a missing entry, an extra entry and a slot lost with its deadline", async () => {
     const member = await join({ sweepEveryMs: 1 });
     await member.recovery.ensureReady();
-    const lost = await trigger(member, queuedRun("e1", {}, 3_600_000), true);
-    await member.index.enqueue([{ runId: "extra", lane: laneOfRun(lost), score: 1 }]);
-    await trigger(member, queuedRun("e2"));
-    const [running] = (await startRuns(member, 2)).filter((live) => live.envId === "e2");
-    if (!running) throw new Error("a running run expected");
-    await member.index.enqueue([{ runId: "extra", lane: laneOfRun(lost), score: 1 }]);
-    await member.index.release([{ runId: running.id, lane: running.lane, seq: 99 }]);
     await member.recovery.loops.sweep.runOnce();
-    await until("the sweep is due", () => true);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await trigger(member, queuedRun("e2"));
+    const [running] = await startRuns(member, 1);
+    if (!running) throw new Error("a running run expected");
+    const lost = await trigger(member, queuedRun("e1", {}, 3_600_000), true);
+    await member.index.enqueue([{ runId: queuedRun("e1").id, lane: laneOfRun(lost), score: 1 }]);
+    await member.index.release([{ runId: running.id, lane: running.lane, seq: 99 }]);
+    await until("the sweep is due", async () => Date.now() > ((await member.index.control.readMark("sweep")) ?? 0) + 1);
     await member.recovery.loops.sweep.runOnce();
     expect(await member.index.counts("e1")).toEqual({ queued: 1, running: 0 });
     expect(await member.index.counts("e2")).toEqual({ queued: 0, running: 1 });
@@ -251,7 +250,7 @@ describe("stalls", () => {
     const member = await join({ clock });
     await member.recovery.ensureReady();
     await member.recovery.loops.stalls.runOnce();
-    const pending = await trigger(member, queuedRun("e1"));
+    await trigger(member, queuedRun("e1"));
     await trigger(member, queuedRun("e1", { queue: "b" }));
     const [silent] = await startRuns(member, 1);
     const [claim] = await member.index.take("main", 1, Date.now());
@@ -263,7 +262,6 @@ describe("stalls", () => {
     expect(member.overdue).toEqual([silent.id]);
     expect(await member.index.counts("e1")).toEqual({ queued: 1, running: 1 });
     expect((await member.index.take("main", 9, Date.now())).map((each) => each.runId)).toEqual([claim.runId]);
-    expect([pending.id, silent.id]).toContain(silent.id);
     expect(await member.index.overdue(100, 9)).toEqual([]);
   });
 
