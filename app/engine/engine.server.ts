@@ -142,6 +142,7 @@ export function createEngine(deps: EngineDeps): Engine {
     timerSet: core.onTimer,
     onOverdue: (runIds) => attempts.stalls.call(runIds),
     devWorker: createDevWorker({ ...attempts, latest, since, disconnects, registrations, presence, directory, options, origin, clock }),
+    loops: { timers: timers.loop, cascade: cascade.loop },
     attach: (httpServer) => notifications.attach(httpServer),
     start() {
       attempts.hub.start();

@@ -1,6 +1,7 @@
 /** What the engine offers to routes, the runs domain and the dashboard, and what it needs from others. */
 import type { Server } from "node:http";
 import type { EnvironmentView } from "../environments/types";
+import type { Loop } from "../platform/loop";
 import type { ExecutionState, RunStatus } from "../runops/runStates";
 import type { NewRun } from "../runops/runStore";
 
@@ -70,6 +71,8 @@ export interface Engine {
   onOverdue(runIds: readonly string[]): Promise<void>;
   /** The dev worker protocol, one method a route. */
   readonly devWorker: DevWorker;
+  /** The loops, for tests that drive them by `runOnce`. */
+  readonly loops: { timers: Loop; cascade: Loop };
   /** Serve `/socket.io/` of this HTTP server. Call once, before `start`. */
   attach(httpServer: Server): void;
   start(): Promise<void>;
