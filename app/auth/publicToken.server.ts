@@ -11,7 +11,7 @@ const AUDIENCE = "https://api.trigger.dev";
 const MAX_TOKEN_CHARS = 16_384;
 const PART = /^[A-Za-z0-9_-]+$/;
 
-const Header = z.object({ alg: z.literal("HS256"), typ: z.string().optional(), crit: z.undefined() });
+const Header = z.object({ alg: z.literal("HS256"), typ: z.string().optional(), crit: z.never().optional() });
 const Claims = z.object({
   iss: z.literal(ISSUER),
   aud: z.union([z.literal(AUDIENCE), z.array(z.string()).refine((all) => all.includes(AUDIENCE))]),
