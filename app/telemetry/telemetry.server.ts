@@ -34,7 +34,7 @@ export type Telemetry = {
   stats(): TelemetryStats;
   /** Creates the partitions and starts writing; a database that is down delays both and stops nothing. */
   start(): Promise<void>;
-  /** Writes what is queued, for two seconds at most. */
+  /** Writes what is queued, for two seconds at most. May be called again. */
   stop(): Promise<void>;
 };
 
@@ -92,7 +92,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     async stop() {
       await partitions.stop();
       await writer.stop();
-      await pool.end();
+      if (!pool.ending) await pool.end();
     },
   };
 }
