@@ -9,6 +9,6 @@ requireNode();
 process.chdir(root);
 await ensureRedis();
 await ensurePackages();
-await generateClients();
+generateClients();
 await ensureBuild();
 process.exitCode = await run(process.execPath, ["--import", "tsx", "bench/index.ts", ...process.argv.slice(2)]);

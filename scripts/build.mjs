@@ -5,5 +5,5 @@ import { ensurePackages, requireNode } from "./lib/packages.mjs";
 
 requireNode();
 await ensurePackages();
-await generateClients();
+generateClients();
 await ensureBuild({ force: true });

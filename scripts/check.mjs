@@ -8,7 +8,7 @@ import { root, runNode, say } from "./lib/run.mjs";
 
 requireNode();
 process.chdir(root);
-await generateClients();
+generateClients();
 
 const parts = [
   ["types", () => runNode("node_modules/typescript/bin/tsc", ["--noEmit", "-p", "."])],

@@ -12,8 +12,8 @@ process.chdir(root);
 refuseWhenRunning(path.resolve(process.env.SLUICE_DATA_DIR || ".sluice"));
 if (!process.env.REDIS_URL) await ensureRedis();
 await ensurePackages();
-await generateClients();
+generateClients();
 // A development bundle does not run in production: the next `npm start` has to build.
 rmSync(path.join(root, "build/.sources"), { force: true });
-const env = { ...process.env, NODE_ENV: "development" };
+const env = { ...process.env, NODE_ENV: "development", VITE_CJS_IGNORE_WARNING: "1" };
 process.exitCode = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["dev", "-c", "node build/server.js"], { env });

@@ -10,5 +10,5 @@ requireNode();
 process.chdir(root);
 await ensureRedis();
 await ensurePackages();
-await generateClients();
+generateClients();
 reportCounts(await runEndToEnd(process.argv.slice(2)));

@@ -4,4 +4,4 @@ import { ensurePackages, requireNode } from "./lib/packages.mjs";
 
 requireNode();
 await ensurePackages();
-await generateClients({ force: true });
+generateClients({ force: true });

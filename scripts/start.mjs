@@ -13,7 +13,7 @@ process.chdir(root);
 refuseWhenRunning(path.resolve(process.env.SLUICE_DATA_DIR || ".sluice"));
 if (!process.env.REDIS_URL) await ensureRedis();
 await ensurePackages();
-await generateClients();
+generateClients();
 await ensureBuild();
 process.env.NODE_ENV ||= "production";
 await import(pathToFileURL(path.join(root, "build/server.js")).href);

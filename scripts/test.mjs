@@ -11,7 +11,7 @@ requireNode();
 process.chdir(root);
 await ensureRedis();
 await ensurePackages();
-await generateClients();
+generateClients();
 const paths = process.argv.slice(2);
 const units = await runVitest("vitest.config.ts", paths);
 reportCounts(paths.length > 0 ? units : addCounts(units, await runEndToEnd()));

@@ -27,7 +27,7 @@ export async function ensureBuild({ force = false } = {}) {
   say("Building ...");
   rmSync(path.join(root, "public/build"), { recursive: true, force: true });
   rmSync(path.join(root, "build"), { recursive: true, force: true });
-  const env = { ...process.env, NODE_ENV: "production" };
+  const env = { ...process.env, NODE_ENV: "production", VITE_CJS_IGNORE_WARNING: "1" };
   const code = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["build"], { env, stdio: ["ignore", "ignore", "inherit"] });
   if (code !== 0) fail("The build failed; the message above says where.");
   writeFileSync(stamp, hash);
