@@ -17,7 +17,7 @@ import { migrationSets } from "./platform/migrate.server";
 import { setReadinessChecks } from "./platform/readiness.server";
 import { createRedis, type Redis } from "./platform/redis.server";
 import { ensureNoEviction, storeChecks } from "./platform/storeChecks.server";
-import { createRunStore, type ResidentStore } from "./runops/resident/resident.server";
+import { createRunOps, type RunOps } from "./runops/runops.server";
 import type { RunStore } from "./runops/runStore";
 import { createRuns, type Runs } from "./runs/runs.server";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.server";
@@ -63,7 +63,7 @@ const DAY_MS = 86_400_000;
 const CONTROL_POOL_SIZE = 6;
 
 type Connections = { pool: Pool; redis: Redis; subscriber: Redis };
-type Parts = Connections & { app: App; store: ResidentStore; index: QueueIndexDriver; recovery: Recovery; bootstrap: BootstrapService };
+type Parts = Connections & { app: App; runOps: RunOps; index: QueueIndexDriver; recovery: Recovery; bootstrap: BootstrapService };
 
 /** Builds the application, applies first start, and begins its loops. Throws with everything stopped again when a part does not start. */
 export async function startApp(options: StartOptions): Promise<StartedApp> {
@@ -74,6 +74,7 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
     await app.environments.start();
     const first = await parts.bootstrap.call();
     await ensureNoEviction(redis, options.log);
+    await parts.runOps.start();
     await parts.index.start();
     await app.telemetry.start();
     app.engine.attach(options.server);
@@ -92,11 +93,35 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
   }
 }
 
+type Settings = StartOptions["env"];
+type Context = { env: Settings; log: Logger; clock: Clock; origin: string };
+
 function build({ env, log }: StartOptions): Parts {
   const clock = systemClock;
   const origin = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
+  const context: Context = { env, log, clock, origin };
   const connections = connect(env, log);
-  const { pool, redis, subscriber } = connections;
+  const { environments, auth, bootstrap } = buildControlPlane(context, connections.pool);
+  const runOps = buildRunOps(context);
+  const telemetry = buildTelemetry(context, environments, runOps.store);
+  const { engine, index, recovery } = buildEngine(context, connections, { environments, auth, telemetry, store: runOps.store });
+  const runs = buildRuns(context, { environments, engine, index, store: runOps.store });
+  const app: App = {
+    config: { origin, version: VERSION },
+    log,
+    clock,
+    auth,
+    environments,
+    store: runOps.store,
+    index,
+    engine,
+    runs,
+    telemetry,
+  };
+  return { ...connections, app, runOps, index, recovery, bootstrap };
+}
+
+function buildControlPlane({ env, log, clock, origin }: Context, pool: Pool) {
   const environments = createEnvironments({
     pool,
     directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL,
@@ -105,22 +130,50 @@ function build({ env, log }: StartOptions): Parts {
     clock,
     log,
   });
-  const { directory, changes, secretBox, prisma } = environments;
+  const { directory, prisma } = environments;
   const auth = createAuth({
     ...{ pool, prisma, directory, clock, log, origin },
     sessionDays: env.SESSION_DAYS,
     loginAttempts: env.LOGIN_ATTEMPTS,
     clientAddressHeader: env.CLIENT_ADDRESS_HEADER,
   });
-  const store = createRunStore({ url: env.DATABASE_URL, name: "sluice-runs", retentionDays: env.RUN_RETENTION_DAYS, clock, log });
-  const index = createQueueIndex({ redis, limits: limitsSource(directory), clock, log });
-  const telemetry = createTelemetry({
+  const bootstrap = new BootstrapService({
+    ...{ pool, environments, auth, clock },
+    apiUrl: origin,
+    adminEmail: env.ADMIN_EMAIL,
+    adminPassword: env.ADMIN_PASSWORD ?? null,
+    credentialsPath: path.join(env.SLUICE_DATA_DIR, "credentials.json"),
+  });
+  return { environments, auth, bootstrap };
+}
+
+function buildRunOps({ env, log, clock }: Context): RunOps {
+  return createRunOps({
+    databaseUrl: env.DATABASE_URL,
+    retentionDays: env.RUN_RETENTION_DAYS,
+    partitionDays: env.RUN_PARTITION_DAYS,
+    writeConnections: env.RUN_WRITE_CONNECTIONS,
+    clock,
+    log,
+  });
+}
+
+function buildTelemetry({ env, log, clock, origin }: Context, { secretBox }: Environments, store: RunStore): Telemetry {
+  return createTelemetry({
     ...{ databaseUrl: env.DATABASE_URL, origin, store, clock, log },
     secret: secretBox.derive("otlp").toString("hex"),
     retentionDays: env.TELEMETRY_RETENTION_DAYS,
     queueBytes: env.TELEMETRY_QUEUE_MB * 1024 * 1024,
     maxEventsPerRun: env.TELEMETRY_MAX_EVENTS_PER_RUN,
   });
+}
+
+type EngineParts = { environments: Environments; auth: Auth; telemetry: Telemetry; store: RunStore };
+
+function buildEngine({ env, log, clock, origin }: Context, { redis, subscriber }: Connections, parts: EngineParts) {
+  const { environments, auth, telemetry, store } = parts;
+  const { directory, changes } = environments;
+  const index = createQueueIndex({ redis, limits: limitsSource(directory), clock, log });
   const timing = engineOptions(env);
   const engine = createEngine({
     ...{ store, index, directory, changes, auth, redis, subscriber, clock, log, origin },
@@ -133,11 +186,17 @@ function build({ env, log }: StartOptions): Parts {
     onOverdue: (runIds) => engine.onOverdue(runIds),
     timeouts: { pendingExecutingMs: timing.startTimeoutMs, executingMs: timing.heartbeatTimeoutMs },
   });
-  const runs = createRuns({
-    ...{ store, directory, engine, index, clock, log },
+  return { engine, index, recovery };
+}
+
+type RunsParts = { environments: Environments; engine: Engine; index: QueueIndex; store: RunStore };
+
+function buildRuns({ env, log, clock, origin }: Context, { environments, engine, index, store }: RunsParts): Runs {
+  return createRuns({
+    ...{ store, directory: environments.directory, engine, index, clock, log },
     packets: {
       directory: path.join(env.SLUICE_DATA_DIR, "packets"),
-      secret: secretBox.derive("packets").toString("hex"),
+      secret: environments.secretBox.derive("packets").toString("hex"),
       origin,
       urlTtlSeconds: env.PACKET_URL_TTL_SECONDS,
       maxBytes: env.PACKET_MAX_BYTES,
@@ -149,15 +208,6 @@ function build({ env, log }: StartOptions): Parts {
       runRetentionMs: env.RUN_RETENTION_DAYS * DAY_MS,
     },
   });
-  const bootstrap = new BootstrapService({
-    ...{ pool, environments, auth, clock },
-    apiUrl: origin,
-    adminEmail: env.ADMIN_EMAIL,
-    adminPassword: env.ADMIN_PASSWORD ?? null,
-    credentialsPath: path.join(env.SLUICE_DATA_DIR, "credentials.json"),
-  });
-  const app: App = { config: { origin, version: VERSION }, log, clock, auth, environments, store, index, engine, runs, telemetry };
-  return { ...connections, app, store, index, recovery, bootstrap };
 }
 
 function connect(env: StartOptions["env"], log: Logger): Connections {
@@ -168,11 +218,11 @@ function connect(env: StartOptions["env"], log: Logger): Connections {
   };
 }
 
-async function stop({ app, store, index, recovery, pool, redis, subscriber }: Parts): Promise<void> {
+async function stop({ app, runOps, index, recovery, pool, redis, subscriber }: Parts): Promise<void> {
   await app.engine.stop();
   await recovery.stop();
   await index.stop();
-  await store.stop();
+  await runOps.stop();
   await app.telemetry.stop();
   await app.environments.stop();
   redis.disconnect();

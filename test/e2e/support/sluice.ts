@@ -77,11 +77,12 @@ export class Sluice {
     void child.ended.then(() => {
       ended = true;
     });
-    await eventually("readiness", READY_TIMEOUT_MS, async () => {
-      if (ended) throw new Error(`the server ended:\n${child.output()}`);
+    const outcome = await eventually("readiness", READY_TIMEOUT_MS, async () => {
+      if (ended) return "ended";
       const answer = await fetch(`${this.origin}/readiness`).catch(() => null);
       return answer?.ok ?? false;
     });
+    if (outcome === "ended") throw new Error(`the server ended:\n${child.output()}`);
   }
 
   /** SIGKILL of the server alone: embedded stores stay behind, as after a crash. */
