@@ -9,7 +9,7 @@ import { createIndexConnection } from "./queueIndexConnection.server";
 import { createEpochAdmin } from "./queueIndexControl.server";
 import type { AdoptedMode, IndexControl } from "./queueIndexControl";
 import { indexScripts, runScript, STALE } from "./queueIndexScripts.server";
-import { IndexWriteQueue } from "./queueIndexWrites.server";
+import { IndexWriteQueue, type WriteTarget } from "./queueIndexWrites.server";
 import { CLAIM_LEASE_MS } from "./slotRules";
 
 export type QueueIndexDeps = {
@@ -156,8 +156,8 @@ class RedisQueueIndex implements QueueIndexDriver {
   }
 
   async overdue(nowMs: number, limit: number): Promise<string[]> {
-    const { keys, redis } = this.reading();
-    return redis.zrange(keys.beats, "-inf", String(nowMs), "BYSCORE", "LIMIT", 0, limit);
+    const { keys, redis, guard } = this.reading();
+    return guard(redis.zrange(keys.beats, "-inf", String(nowMs), "BYSCORE", "LIMIT", 0, limit));
   }
 
   async counts(envId: string): Promise<QueueCounts> {
@@ -194,7 +194,7 @@ class RedisQueueIndex implements QueueIndexDriver {
     if (!target || !this.adopted) return false;
     const { epoch } = this.adopted;
     const args = [escapePart(region), want.count, want.nowMs + CLAIM_LEASE_MS, FAIRNESS_QUANTUM, STEPS_PER_CALL];
-    const [state, steps, unknown, flat] = (await runScript(target.redis, indexScripts.take, target.readyKey, args)) as TakeReply;
+    const [state, steps, unknown, flat] = (await target.run(indexScripts.take, args)) as TakeReply;
     if (state === STALE) {
       this.suspect("stale");
       return false;
@@ -237,7 +237,7 @@ class RedisQueueIndex implements QueueIndexDriver {
       const args = [target.channel, limits.envId, call === 0 ? mode : "absent", ...head, ...queues];
       let rest: unknown;
       try {
-        rest = await runScript(target.redis, indexScripts.limits, target.readyKey, args);
+        rest = await target.run(indexScripts.limits, args);
       } catch (error) {
         this.deps.log.warn("queue_index.limits_failed", { envId: limits.envId, message: errorMessage(error) });
         return false;
@@ -263,8 +263,8 @@ class RedisQueueIndex implements QueueIndexDriver {
   }
 
   private async openClaims(envId: string, queue: string | null): Promise<Set<string>> {
-    const { keys, redis } = this.reading();
-    const slots = await redis.hgetall(keys.slots(envId));
+    const { keys, redis, guard } = this.reading();
+    const slots = await guard(redis.hgetall(keys.slots(envId)));
     const open = new Set<string>();
     for (const value of Object.values(slots)) {
       const holder = value.slice(0, value.indexOf("|"));
@@ -274,18 +274,19 @@ class RedisQueueIndex implements QueueIndexDriver {
   }
 
   private async count(envId: string, queues: readonly string[]): Promise<number[]> {
-    const { keys, redis } = this.reading();
-    const reply = (await runScript(redis, indexScripts.counts, keys.ready, [envId, ...queues])) as number[];
+    const { keys, redis, guard } = this.reading();
+    const reply = (await guard(runScript(redis, indexScripts.counts, keys.ready, [envId, ...queues]))) as number[];
     if (reply[0] !== STALE) return reply;
     this.suspect("stale");
     throw unavailable();
   }
 
-  private writeTarget() {
+  private writeTarget(): WriteTarget | null {
     const adopted = this.adopted;
     if (!adopted || adopted.mode === "waiting" || this.isSuspect || this.connection.runId() === null) return null;
-    const { redis } = this.connection;
-    return { redis, readyKey: epochKeys(this.namespace, adopted.epoch).ready, channel: wakeChannel(this.namespace) };
+    const readyKey = epochKeys(this.namespace, adopted.epoch).ready;
+    const { redis, guard } = this.connection;
+    return { run: (script, args) => guard(runScript(redis, script, readyKey, args)), channel: wakeChannel(this.namespace) };
   }
 
   private readEpoch(): number {
@@ -295,7 +296,7 @@ class RedisQueueIndex implements QueueIndexDriver {
 
   private reading() {
     if (!this.adopted || this.connection.runId() === null) throw unavailable();
-    return { redis: this.connection.redis, keys: epochKeys(this.namespace, this.adopted.epoch) };
+    return { ...this.connection, keys: epochKeys(this.namespace, this.adopted.epoch) };
   }
 
   /** Stops using the epoch until recovery has looked; news from another process does not stop what works. */
@@ -341,7 +342,7 @@ class RedisQueueIndex implements QueueIndexDriver {
 
   private buildControl(): IndexControl {
     const { connection, namespace } = this;
-    const admin = createEpochAdmin({ redis: connection.redis, namespace, current: () => this.readEpoch() });
+    const admin = createEpochAdmin({ redis: connection.redis, guard: connection.guard, namespace, current: () => this.readEpoch() });
     return {
       ...admin,
       redisRunId: (timeoutMs) => connection.whenUsable(timeoutMs),

@@ -13,6 +13,8 @@ export type IndexConnection = {
   runId(): string | null;
   /** Resolves with the `run_id` once connected, or with null after `timeoutMs`. */
   whenUsable(timeoutMs: number): Promise<string | null>;
+  /** Rejects when the connection is lost before `answer`: the client itself would leave what is in flight unanswered. */
+  guard<T>(answer: Promise<T>): Promise<T>;
   start(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -44,8 +46,11 @@ export function createIndexConnection(base: Redis, namespace: string, log: Logge
   let runId: string | null = null;
   const waiters = new Set<(runId: string | null) => void>();
 
+  const inFlight = new Set<(error: Error) => void>();
   const lost = () => {
     runId = null;
+    const error = new Error("The connection to the Redis of the queue index was lost.");
+    for (const reject of [...inFlight]) reject(error);
   };
   const verify = async () => {
     try {
@@ -74,6 +79,11 @@ export function createIndexConnection(base: Redis, namespace: string, log: Logge
     redis,
     runId: () => runId,
     whenUsable: (timeoutMs) => waitUsable(() => runId, waiters, timeoutMs),
+    guard: (answer) =>
+      new Promise((resolve, reject) => {
+        inFlight.add(reject);
+        answer.then(resolve, reject).finally(() => inFlight.delete(reject));
+      }),
     async start() {
       await Promise.allSettled([redis.connect(), subscriber.connect()]);
       // Kept by the client: subscriptions survive reconnects. A server that is away now gets it when it is back.
@@ -86,6 +96,7 @@ export function createIndexConnection(base: Redis, namespace: string, log: Logge
       waiters.clear();
       redis.disconnect();
       subscriber.disconnect();
+      lost();
     },
   };
 }

@@ -1,13 +1,15 @@
 /** Building and inspecting epochs of the queue index in Redis. */
 import type { ExecutionState } from "../runops/runStates";
 import type { Redis } from "../platform/redis.server";
-import { anyEpochPattern, epochChannel, epochKeys, firstClaim, laneKey, laneRef } from "./keys";
+import { anyEpochPattern, epochChannel, epochKeys, firstClaim, laneKey, laneRef, type EpochKeys } from "./keys";
 import { EpochLostError, type EpochState, type IndexControl, type LoadRow, type SlotEntry } from "./queueIndexControl";
 import { indexScripts, runScript, STALE } from "./queueIndexScripts.server";
 import { hasDeadline, holdsSlot } from "./slotRules";
 
 export type EpochAdminDeps = {
   redis: Redis;
+  /** Rejects when the connection is lost before the answer. */
+  guard<T>(answer: Promise<T>): Promise<T>;
   namespace: string;
   /** The epoch that reads go to. */
   current(): number;
@@ -18,66 +20,62 @@ export type EpochAdmin = Omit<IndexControl, "redisRunId" | "adopt" | "adopted" |
 
 const LOAD_PER_CALL = 1_000;
 const SCAN_COUNT = 1_000;
-/** One script call over its keys: `ready` becomes true only for an epoch that is being built. */
-const ARGS_PER_ROW_LIMIT = 1_000;
+const READS_PER_TURN = 1_000;
 
 /** Builds the administration of epochs over one connection. */
 export function createEpochAdmin(deps: EpochAdminDeps): EpochAdmin {
-  const { redis, namespace } = deps;
+  const { redis, namespace, guard } = deps;
   const keysOf = (epoch: number) => epochKeys(namespace, epoch);
+  const keysNow = () => keysOf(deps.current());
   return {
-    async stateOf(epoch) {
-      return parseState(await redis.get(keysOf(epoch).ready));
-    },
-    async retire(epoch) {
-      await redis.del(keysOf(epoch).ready);
-    },
-    async begin(epoch) {
-      const keys = keysOf(epoch);
-      await unlinkMatching(redis, (key) => key.startsWith(keys.prefix), anyEpochPattern(namespace));
-      await redis.set(keys.claim, firstClaim(epoch));
-      await redis.set(keys.ready, "building");
-    },
-    load: (epoch, rows, deadlineOf) => loadRows(redis, keysOf(epoch).ready, { epoch, rows, deadlineOf }),
-    async finish(epoch, recheckFromMs) {
-      const keys = keysOf(epoch);
-      await redis.set(keys.recheck, recheckFromMs);
-      // XX: an epoch that another process has retired meanwhile stays retired.
-      if ((await redis.set(keys.ready, "ready", "XX")) === null) throw new EpochLostError(epoch);
-      await redis.unlink(keys.gone);
-    },
-    async announce(epoch) {
-      await redis.publish(epochChannel(namespace), String(epoch));
-    },
-    async unlinkOthers(epoch, signal) {
+    stateOf: async (epoch) => parseState(await guard(redis.get(keysOf(epoch).ready))),
+    retire: async (epoch) => void (await guard(redis.del(keysOf(epoch).ready))),
+    begin: (epoch) => guard(beginEpoch(redis, namespace, epoch)),
+    load: (epoch, rows, deadlineOf) => guard(loadRows(redis, keysOf(epoch).ready, { epoch, rows, deadlineOf })),
+    finish: (epoch, recheckFromMs) => guard(finishEpoch(redis, keysOf(epoch), { epoch, recheckFromMs })),
+    announce: async (epoch) => void (await guard(redis.publish(epochChannel(namespace), String(epoch)))),
+    unlinkOthers(epoch, signal) {
       const { prefix } = keysOf(epoch);
       const isOlder = (key: string) => !key.startsWith(prefix) && epochOf(key, namespace) < epoch;
-      await unlinkMatching(redis, isOlder, anyEpochPattern(namespace), signal);
+      return guard(unlinkMatching(redis, isOlder, anyEpochPattern(namespace), signal));
     },
-    slots: () => readSlots(redis, namespace, deps.current()),
-    beatRuns: () => redis.zrange(keysOf(deps.current()).beats, 0, "-1"),
-    async holders(runs) {
-      const found = new Map<string, string>();
-      const keys = keysOf(deps.current());
-      for (let at = 0; at < runs.length; at += ARGS_PER_ROW_LIMIT) {
-        const page = runs.slice(at, at + ARGS_PER_ROW_LIMIT);
-        const values = await Promise.all(page.map((run) => redis.hget(keys.slots(run.envId), run.runId)));
-        page.forEach((run, index) => {
-          const value = values[index];
-          if (value) found.set(run.runId, holderOf(value));
-        });
-      }
-      return found;
-    },
-    laneEntries: (signal) => readLanes(redis, `${keysOf(deps.current()).prefix}L:`, signal),
+    slots: () => guard(readSlots(redis, keysNow())),
+    beatRuns: () => guard(redis.zrange(keysNow().beats, 0, "-1")),
+    holders: (runs) => guard(readHolders(redis, keysNow(), runs)),
+    laneEntries: (signal) => readLanes(redis, `${keysNow().prefix}L:`, signal),
     async readMark(name) {
-      const value = await redis.get(keysOf(deps.current())[name]);
+      const value = await guard(redis.get(keysNow()[name]));
       return value === null ? null : Number(value);
     },
-    async writeMark(name, ms) {
-      await redis.set(keysOf(deps.current())[name], ms);
-    },
+    writeMark: async (name, ms) => void (await guard(redis.set(keysNow()[name], ms))),
   };
+}
+
+async function beginEpoch(redis: Redis, namespace: string, epoch: number): Promise<void> {
+  const keys = epochKeys(namespace, epoch);
+  await unlinkMatching(redis, (key) => key.startsWith(keys.prefix), anyEpochPattern(namespace));
+  await redis.set(keys.claim, firstClaim(epoch));
+  await redis.set(keys.ready, "building");
+}
+
+async function finishEpoch(redis: Redis, keys: EpochKeys, mark: { epoch: number; recheckFromMs: number }): Promise<void> {
+  await redis.set(keys.recheck, mark.recheckFromMs);
+  // XX: an epoch that another process has retired meanwhile stays retired.
+  if ((await redis.set(keys.ready, "ready", "XX")) === null) throw new EpochLostError(mark.epoch);
+  await redis.unlink(keys.gone);
+}
+
+async function readHolders(redis: Redis, keys: EpochKeys, runs: readonly { runId: string; envId: string }[]): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let at = 0; at < runs.length; at += READS_PER_TURN) {
+    const page = runs.slice(at, at + READS_PER_TURN);
+    const values = await Promise.all(page.map((run) => redis.hget(keys.slots(run.envId), run.runId)));
+    page.forEach((run, index) => {
+      const value = values[index];
+      if (value) found.set(run.runId, holderOf(value));
+    });
+  }
+  return found;
 }
 
 function parseState(value: string | null): EpochState {
@@ -108,8 +106,7 @@ async function loadRows(redis: Redis, readyKey: string, input: LoadInput): Promi
   if ((await Promise.all(calls)).includes(STALE)) throw new EpochLostError(input.epoch);
 }
 
-async function readSlots(redis: Redis, namespace: string, epoch: number): Promise<SlotEntry[]> {
-  const keys = epochKeys(namespace, epoch);
+async function readSlots(redis: Redis, keys: EpochKeys): Promise<SlotEntry[]> {
   const entries: SlotEntry[] = [];
   for (const envId of await redis.smembers(keys.slotEnvironments)) {
     const slots = await redis.hgetall(keys.slots(envId));

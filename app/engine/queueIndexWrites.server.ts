@@ -3,10 +3,9 @@
  * run can tell, one flush at a time. What cannot be delivered waits here, in order, and follows the epoch.
  */
 import { errorMessage, type Logger } from "../platform/logger";
-import type { Redis } from "../platform/redis.server";
 import { laneKey } from "./keys";
 import type { IndexItem, SlotConfirm, SlotRelease } from "./queueIndex";
-import { indexScripts, runScript, STALE } from "./queueIndexScripts.server";
+import { indexScripts, STALE, type IndexScript } from "./queueIndexScripts.server";
 
 export type IndexWrite =
   | { kind: "enqueue"; items: readonly IndexItem[] }
@@ -21,7 +20,7 @@ type Kind = IndexWrite["kind"];
 type Encoded = { runId: string; lane: string; args: (string | number)[] };
 type Segment = { kind: Kind; items: Encoded[]; runs: Set<string> };
 /** Where writes go now; null while there is no place for them. */
-export type WriteTarget = { redis: Redis; readyKey: string; channel: string };
+export type WriteTarget = { run(script: IndexScript, args: readonly (string | number)[]): Promise<unknown>; channel: string };
 
 export type WriteQueueDeps = {
   target(): WriteTarget | null;
@@ -156,7 +155,7 @@ export class IndexWriteQueue {
     const body = kind === "enqueue" ? groupByLane(items) : items.flatMap((item) => item.args);
     const args = CHANNEL_FIRST.has(kind) ? [target.channel, ...body] : body;
     try {
-      if ((await runScript(target.redis, indexScripts[kind], target.readyKey, args)) !== STALE) return true;
+      if ((await target.run(indexScripts[kind], args)) !== STALE) return true;
       this.deps.onStale();
       return false;
     } catch (error) {
