@@ -6,7 +6,7 @@ import { authEnvSchema } from "./auth/env";
 import { engineEnvSchema } from "./engine/env";
 import { environmentsEnvSchema } from "./environments/env";
 import { platformEnvSchema } from "./platform/env";
-import { runopsEnvSchema } from "./runops/env";
+import { runOpsEnvSchema } from "./runops/env";
 import { runsEnvSchema } from "./runs/env";
 import { telemetryEnvSchema } from "./telemetry/env";
 
@@ -15,7 +15,7 @@ export const envSchema = z.object({
   ...environmentsEnvSchema.shape,
   ...authEnvSchema.shape,
   ...engineEnvSchema.shape,
-  ...runopsEnvSchema.shape,
+  ...runOpsEnvSchema.shape,
   ...runsEnvSchema.shape,
   ...telemetryEnvSchema.shape,
 });
