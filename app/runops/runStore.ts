@@ -335,7 +335,10 @@ export interface RunStore {
   updateMetadata(envId: string, update: MetadataUpdate): Promise<boolean>;
   /** Free the idempotency key of a task; the id of the run that held it, or null. */
   resetIdempotencyKey(envId: string, task: string, key: string): Promise<string | null>;
-  /** Mark a cancelled run whose children are still to be cancelled; cleared by `clearCascade`. */
+  /**
+   * Runs that became CANCELED or PENDING_CANCEL and whose children are still to be cancelled, oldest first. The cancelling
+   * statement itself notes them (a run without children too); `clearCascade` removes the note.
+   */
   pendingCascades(limit: number): Promise<{ envId: string; runId: string }[]>;
   clearCascade(runId: string): Promise<void>;
 
@@ -354,9 +357,13 @@ export interface RunStore {
   queuedCreatedBetween(from: Date, to: Date, limit: number): Promise<IndexedRun[]>;
 
   readEpoch(): Promise<EpochRow>;
-  /** Announce a rebuild (read by groups without a lock), then take the next epoch once groups in flight are done. */
+  /**
+   * Announce a rebuild (read by groups without a lock), then take the next epoch once groups in flight are done.
+   * `bumpEpoch` refuses (RetryableError) an owner whose announcement another one has replaced; `atLeast` keeps several
+   * databases at one number. Groups of the new epoch run as soon as it is taken; the announcement keeps `rebuilding` true.
+   */
   announceRebuild(owner: string): Promise<void>;
-  bumpEpoch(owner: string, redisRunId: string): Promise<EpochRow>;
+  bumpEpoch(owner: string, redisRunId: string, atLeast?: number): Promise<EpochRow>;
   /** Remove the announcement: groups may go on. */
   finishRebuild(epoch: number): Promise<void>;
   /** Run `work` while this process alone holds the named advisory lock; null when another one holds it. */

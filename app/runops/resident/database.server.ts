@@ -28,6 +28,8 @@ export type RunDatabase = {
   trigger: Pool;
   move: Pool;
   read: Pool;
+  /** For work without a time limit: moving rows between partitions, sweeping. */
+  maintenance: Pool;
   /** Rows of a statement on the read pool; a database that is away becomes a `RetryableError`. */
   query<Row extends object>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]>;
   close(): Promise<void>;
@@ -36,6 +38,7 @@ export type RunDatabase = {
 const TRIGGER_SETTINGS = { jit: "off", plan_cache_mode: "force_generic_plan", enable_seqscan: "off" };
 const MOVE_SETTINGS = { ...TRIGGER_SETTINGS, enable_hashjoin: "off", enable_mergejoin: "off" };
 const READ_SETTINGS = { jit: "off" };
+const MAINTENANCE_CONNECTIONS = 2;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 5_000;
 /** After the server's own timeout, for a connection that hangs instead of failing. */
 const CLIENT_TIMEOUT_SLACK_MS = 2_000;
@@ -54,10 +57,12 @@ export function createRunDatabase(options: DatabaseOptions): RunDatabase {
   const trigger = pool("trigger", options.triggerConnections ?? 2, TRIGGER_SETTINGS);
   const move = pool("move", options.moveConnections ?? 4, MOVE_SETTINGS);
   const read = pool("read", options.readConnections ?? 8, READ_SETTINGS);
+  const maintenance = createPool({ url: options.url, max: MAINTENANCE_CONNECTIONS, name: `${options.name}-maintenance`, log: options.log });
   return {
     trigger,
     move,
     read,
+    maintenance,
     async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string) {
       try {
         return (await read.query<Row>({ text, values: [...values], ...(name === undefined ? {} : { name }) })).rows;
@@ -66,7 +71,7 @@ export function createRunDatabase(options: DatabaseOptions): RunDatabase {
       }
     },
     async close() {
-      await Promise.all([trigger.end(), move.end(), read.end()]);
+      await Promise.all([trigger, move, read, maintenance].map((each) => each.end()));
     },
   };
 }

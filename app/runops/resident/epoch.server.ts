@@ -23,11 +23,11 @@ export async function announceRebuild(db: RunDatabase, owner: string): Promise<v
 }
 
 /** Waits for the groups in flight, then takes the next epoch. Throws when another process has announced since. */
-export async function bumpEpoch(db: RunDatabase, owner: string, redisRunId: string): Promise<EpochRow> {
+export async function bumpEpoch(db: RunDatabase, owner: string, redisRunId: string, atLeast: number): Promise<EpochRow> {
   const [row] = await db.query<{ epoch: number }>(
-    `UPDATE run_ops.engine_epoch SET epoch = epoch + 1, redis_run_id = $2, updated_at = now()
+    `UPDATE run_ops.engine_epoch SET epoch = greatest(epoch + 1, $3::bigint), redis_run_id = $2, updated_at = now()
      WHERE kind = 'current' AND EXISTS (SELECT 1 FROM run_ops.engine_epoch WHERE kind = 'intent' AND owner = $1) RETURNING epoch`,
-    [owner, redisRunId]
+    [owner, redisRunId, atLeast]
   );
   if (!row) throw new RetryableError("rebuild_superseded", "Another process is rebuilding the queue index.");
   return { epoch: row.epoch, redisRunId, rebuilding: true };
@@ -35,7 +35,7 @@ export async function bumpEpoch(db: RunDatabase, owner: string, redisRunId: stri
 
 /** Removes the announcement of the rebuild that made `epoch`. */
 export async function finishRebuild(db: RunDatabase, epoch: number): Promise<void> {
-  await db.query("UPDATE run_ops.engine_epoch SET owner = NULL, updated_at = now() WHERE kind = 'intent' AND epoch = $1", [epoch]);
+  await db.query("UPDATE run_ops.engine_epoch SET owner = NULL, updated_at = now() WHERE kind = 'intent' AND epoch <= $1", [epoch]);
 }
 
 /** Runs `work` while this session alone holds the advisory lock `name` of this database; null when another one holds it. */

@@ -74,7 +74,7 @@ export function createRunStore(options: RunStoreOptions): ResidentStore {
 
     readEpoch: () => readEpoch(db),
     announceRebuild: (owner) => announceRebuild(db, owner),
-    bumpEpoch: (owner, redisRunId) => bumpEpoch(db, owner, redisRunId),
+    bumpEpoch: (owner, redisRunId, atLeast) => bumpEpoch(db, owner, redisRunId, atLeast ?? 0),
     finishRebuild: (epoch) => finishRebuild(db, epoch),
     withLock: (name, work) => withLock(db, name, work),
 

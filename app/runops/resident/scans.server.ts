@@ -1,6 +1,6 @@
 /** Reads of the live table by time or by id, for timers, versions and the queue index. */
 import { loadScript } from "../../platform/scripts.server";
-import { encodeBase32Hex } from "../../utils/ids";
+import { idBounds } from "../idBounds";
 import { stateName } from "../runStates";
 import type { DueRun, IndexedRun } from "../runStore";
 import type { RunDatabase } from "./database.server";
@@ -54,11 +54,6 @@ export async function readIndexed(db: RunDatabase, since: Date | null, afterId: 
 export async function readQueuedBetween(db: RunDatabase, from: Date, to: Date, limit: number): Promise<IndexedRun[]> {
   const values = [...idBounds(from), ...idBounds(to), limit];
   return (await db.query<IndexedRow>(QUEUED_BETWEEN, values, "queued-between")).map(toIndexedRun);
-}
-
-/** The smallest ids of both shapes at a time. */
-function idBounds(at: Date): [string, string] {
-  return [`c${encodeBase32Hex(at.getTime(), 9)}`, encodeBase32Hex(at.getTime(), 10)];
 }
 
 function toDueRun(row: DueRow): DueRun {
