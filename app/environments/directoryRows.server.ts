@@ -140,6 +140,7 @@ export function workerVersionOf(rows: readonly WorkerRow[]): WorkerVersion | nul
       exportName: row.export_name,
       triggerSource: row.trigger_source ?? "standard",
       ...config,
+      payloadSchema: config.payloadSchema,
     });
   }
   return Object.freeze({

@@ -214,14 +214,16 @@ describe("rotating a key", () => {
     const here = build(clock);
     const project = await environments.createProject.call(tenant.projectInput);
     const view = await here.bySlug(project.ref, "prod", null);
-    const rotated = await here.rotateKey.call({ envId: view?.id ?? "", graceMs: 60_000 });
+    if (!view) throw new Error("no prod environment");
+    const ownerOf = async (key: string) => (await here.bySecretKey(key))?.id;
+    const rotated = await here.rotateKey.call({ envId: view.id, graceMs: 60_000 });
     expect(rotated.oldKeyUntil?.getTime()).toBe(clock.now() + 60_000);
     clock.advance(501);
-    expect((await here.bySecretKey(view?.secretKey ?? ""))?.id).toBe(view?.id);
-    expect((await here.bySecretKey(rotated.secretKey))?.id).toBe(view?.id);
+    expect(await ownerOf(view.secretKey)).toBe(view.id);
+    expect(await ownerOf(rotated.secretKey)).toBe(view.id);
     clock.advance(60_000);
-    expect(await here.bySecretKey(view?.secretKey ?? "")).toBeNull();
-    expect((await here.bySecretKey(rotated.secretKey))?.id).toBe(view?.id);
+    expect(await ownerOf(view.secretKey)).toBeUndefined();
+    expect(await ownerOf(rotated.secretKey)).toBe(view.id);
     await here.stop();
   });
 
