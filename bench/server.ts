@@ -159,10 +159,10 @@ export class Stores {
   /** Postgres settings that decide what durable costs. */
   async settings(): Promise<string> {
     const names = ["server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers"];
-    const values = await Promise.all(
-      names.map(async (name) => (await this.#sql.query<Record<string, string>>(`SHOW ${name}`)).rows[0]?.[name] ?? "?")
-    );
-    return names.map((name, index) => `${name}=${values[index]}`).join(", ");
+    const settings: string[] = [];
+    for (const name of names)
+      settings.push(`${name}=${(await this.#sql.query<Record<string, string>>(`SHOW ${name}`)).rows[0]?.[name] ?? "?"}`);
+    return settings.join(", ");
   }
 
   /** Transactions that Postgres has committed or rolled back in the server's database. */
