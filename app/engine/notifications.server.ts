@@ -58,6 +58,7 @@ export class Notifications {
     this.server?.disconnectSockets(true);
     // Not `close()` of the whole server: the HTTP server belongs to the process.
     this.server?.engine.close();
+    this.server = undefined;
   }
 
   private async authenticate(socket: DevSocket): Promise<void> {
