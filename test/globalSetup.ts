@@ -95,7 +95,13 @@ async function startEmbedded(): Promise<Started> {
   writeFileSync(path.join(directory, "owner.pid"), String(process.pid));
   const password = () => randomBytes(12).toString("hex");
   const [postgres, redis] = await Promise.all([
-    startPostgres({ dataDir: directory, port: await freePort(), password: password(), settings: POSTGRES_SETTINGS }),
+    startPostgres({
+      dataDir: directory,
+      installation: path.basename(directory),
+      port: await freePort(),
+      password: password(),
+      settings: POSTGRES_SETTINGS,
+    }),
     startRedis(
       { home: path.join(directory, "redis"), port: await freePort(), password: password(), databases: REDIS_DATABASES },
       process.env.PATH ?? ""

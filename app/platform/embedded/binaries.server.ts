@@ -54,13 +54,13 @@ export function othersCanEnter(target: string): boolean {
 }
 
 /**
- * The folder that holds a cluster for `dataDir`: a subfolder of it, or one under /var/lib/sluice when `dataDir` cannot be
- * entered by the user that Postgres runs as. Stable for one `dataDir`.
+ * The folder that holds the cluster of an installation: a subfolder of its data directory, or one under /var/lib/sluice when
+ * the user that Postgres runs as cannot enter that directory. Named after the installation, not the path: a data directory that was
+ * removed and made again must not meet the cluster of its predecessor, whose password is gone.
  */
-export function clusterHome(dataDir: string, user: SystemUser | undefined): string {
+export function clusterHome(dataDir: string, installation: string, user: SystemUser | undefined): string {
   if (!user || othersCanEnter(dataDir)) return path.join(dataDir, "postgres");
-  const name = createHash("sha256").update(path.resolve(dataDir)).digest("hex").slice(0, 16);
-  return path.join(SHARED_ROOT, name, "postgres");
+  return path.join(SHARED_ROOT, installation, "postgres");
 }
 
 /** Makes `directory` private to `user`, and its parent enterable. */

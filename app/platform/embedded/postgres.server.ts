@@ -13,10 +13,14 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 8_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const START_ATTEMPTS = 3;
+/** SQLSTATE invalid_password. */
+const WRONG_PASSWORD = "28P01";
 
 export type EmbeddedPostgresOptions = {
   /** The installation's data directory; the cluster lives in it (or beside it, see `home`). */
   dataDir: string;
+  /** Name of the installation, unique on this machine; letters and digits. */
+  installation: string;
   port: number;
   password: string;
   /** Server settings, for example `{ fsync: "off" }`. */
@@ -44,7 +48,7 @@ type Cluster = EmbeddedPostgresOptions & { home: string; data: string; logFile: 
 /** Starts or adopts the cluster of a data directory and waits until it answers. Throws with the tail of its log. */
 export async function startPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const user = postgresUser();
-  const home = clusterHome(options.dataDir, user);
+  const home = clusterHome(options.dataDir, options.installation, user);
   const cluster: Cluster = { ...options, home, data: path.join(home, "data"), logFile: path.join(home, "postgres.log"), user };
   const survivor = runningPostmaster(cluster);
   if (survivor !== undefined) {
@@ -98,13 +102,20 @@ async function launch(cluster: Cluster, postgres: string): Promise<number> {
     });
     const pid = child.pid;
     const gone = () => child.exitCode !== null || child.signalCode !== null || pid === undefined;
-    const outcome = await pollUntil(START_TIMEOUT_MS, async () => (gone() ? "gone" : (await answers(cluster)) ? "up" : undefined));
+    const outcome = await waitUntilUp(cluster, gone).catch(async (error: unknown) => {
+      if (pid !== undefined) await stopProcess(pid, ["SIGINT", "SIGQUIT"], STOP_TIMEOUT_MS);
+      throw error;
+    });
     if (outcome === "up" && pid !== undefined && !gone()) return pid;
     if (pid !== undefined && !gone()) await stopProcess(pid, ["SIGINT", "SIGQUIT"], STOP_TIMEOUT_MS);
     // Right after a crash, shared memory of the dead server may linger for a moment.
     if (outcome === "gone" && attempt < START_ATTEMPTS && (await pollUntil(500, () => undefined)) === undefined) continue;
     throw new Error(`Postgres did not start on port ${cluster.port} with ${cluster.data}. Its log ends:\n${logTail(cluster.logFile)}`);
   }
+}
+
+function waitUntilUp(cluster: Cluster, gone: () => boolean): Promise<"gone" | "up" | undefined> {
+  return pollUntil(START_TIMEOUT_MS, async () => (gone() ? "gone" : (await answers(cluster)) ? "up" : undefined));
 }
 
 /** Pid of a server that already runs on this cluster, from its own pid file. */
@@ -124,6 +135,7 @@ function isPostgres(pid: number): boolean {
   }
 }
 
+/** Whether our cluster answers on our port. Throws when it refuses our password: waiting would not help. */
 async function answers(cluster: Cluster): Promise<boolean> {
   const client = new pg.Client({
     host: "127.0.0.1",
@@ -138,11 +150,19 @@ async function answers(cluster: Cluster): Promise<boolean> {
     await client.connect();
     const { rows } = await client.query<{ data_directory: string }>("SHOW data_directory");
     return rows[0]?.data_directory === cluster.data;
-  } catch {
+  } catch (error) {
+    if ((error as { code?: string }).code === WRONG_PASSWORD) throw new Error(foreignCluster(cluster), { cause: error });
     return false;
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+function foreignCluster(cluster: Cluster): string {
+  return (
+    `Postgres on port ${cluster.port} refuses the password kept in ${path.join(cluster.dataDir, "stores.json")}. ` +
+    `Restore that file from a copy, or, to begin anew without the data in it, remove ${cluster.home}.`
+  );
 }
 
 function handle(cluster: Cluster, pid: number, adopted: boolean): EmbeddedPostgres {

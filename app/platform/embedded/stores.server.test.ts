@@ -24,7 +24,7 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-describe("embedded stores", () => {
+describe("embedded stores", { timeout: 90_000 }, () => {
   let dataDir: string;
   let open: Stores[];
 
@@ -90,6 +90,12 @@ describe("embedded stores", () => {
     expect(new URL(second.databaseUrl).port).toBe(new URL(first.databaseUrl).port);
   });
 
+  it("refuses a cluster whose password was lost, and says what to restore", async () => {
+    await (await start()).stop();
+    rmSync(path.join(dataDir, "stores.json"));
+    await expect(start()).rejects.toThrow(/stores\.json.*Restore/);
+  });
+
   it("starts nothing when redis-server is missing", async () => {
     await expect(openStores({ dataDir, searchPath: "", log: silentLogger })).rejects.toThrow(
       /redis-server is not installed.*apt-get install/
@@ -109,8 +115,8 @@ describe("embedded stores", () => {
     chmodSync(dataDir, 0o700);
     const inside = path.join(dataDir, "nested");
     expect(othersCanEnter(inside)).toBe(false);
-    expect(clusterHome(inside, { uid: 1, gid: 1 })).toMatch(/^\/var\/lib\/sluice\/[0-9a-f]{16}\/postgres$/);
-    expect(clusterHome(inside, undefined)).toBe(path.join(inside, "postgres"));
+    expect(clusterHome(inside, "ab12", { uid: 1, gid: 1 })).toBe("/var/lib/sluice/ab12/postgres");
+    expect(clusterHome(inside, "ab12", undefined)).toBe(path.join(inside, "postgres"));
   });
 });
 

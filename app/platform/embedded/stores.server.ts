@@ -17,8 +17,9 @@ const SECRETS_FILE = "secrets.json";
 const POSTGRES_SETTINGS = { max_connections: "200", shared_buffers: "128MB", max_wal_size: "2GB" };
 
 const endpointSchema = z.object({ port: z.number().int(), password: z.string().min(1) });
-const stateSchema = z.object({ postgres: endpointSchema, redis: endpointSchema });
+const stateSchema = z.object({ installation: z.string().regex(/^[0-9a-f]+$/), postgres: endpointSchema, redis: endpointSchema }).partial();
 type State = z.infer<typeof stateSchema>;
+type StoreName = "postgres" | "redis";
 type Endpoint = z.infer<typeof endpointSchema>;
 
 export type StoresOptions = {
@@ -66,7 +67,7 @@ export async function openStores(options: StoresOptions): Promise<Stores> {
   }
 }
 
-async function openRedis(options: StoresOptions, state: State | null): Promise<EmbeddedRedis> {
+async function openRedis(options: StoresOptions, state: State): Promise<EmbeddedRedis> {
   const home = path.join(options.dataDir, "redis");
   const redis = await onRememberedPort(options.dataDir, "redis", state, (endpoint) =>
     startRedis({ home, ...endpoint }, options.searchPath)
@@ -75,10 +76,11 @@ async function openRedis(options: StoresOptions, state: State | null): Promise<E
   return redis;
 }
 
-async function openPostgres(options: StoresOptions, state: State | null): Promise<EmbeddedPostgres> {
+async function openPostgres(options: StoresOptions, state: State): Promise<EmbeddedPostgres> {
   const { dataDir } = options;
+  const installation = installationOf(dataDir, state);
   const postgres = await onRememberedPort(dataDir, "postgres", state, (endpoint) =>
-    startPostgres({ dataDir, ...endpoint, settings: POSTGRES_SETTINGS })
+    startPostgres({ dataDir, installation, ...endpoint, settings: POSTGRES_SETTINGS })
   );
   try {
     await createDatabase(postgres.url("postgres"));
@@ -91,13 +93,8 @@ async function openPostgres(options: StoresOptions, state: State | null): Promis
 }
 
 /** Keeps the port and password of the last start; only a port that somebody else took meanwhile is exchanged. */
-async function onRememberedPort<T>(
-  dataDir: string,
-  name: keyof State,
-  state: State | null,
-  start: (endpoint: Endpoint) => Promise<T>
-): Promise<T> {
-  const remembered = state?.[name] ?? { port: await freePort(), password: newPassword() };
+async function onRememberedPort<T>(dataDir: string, name: StoreName, state: State, start: (endpoint: Endpoint) => Promise<T>): Promise<T> {
+  const remembered = state[name] ?? { port: await freePort(), password: newPassword() };
   saveState(dataDir, name, remembered);
   try {
     return await start(remembered);
@@ -133,12 +130,20 @@ function newPassword(): string {
   return randomBytes(18).toString("hex");
 }
 
-function loadState(dataDir: string): State | null {
-  const parsed = stateSchema.partial().safeParse(readJson(path.join(dataDir, STATE_FILE)));
-  return parsed.success ? (parsed.data as State) : null;
+/** What is remembered; a folder without memory is a new installation. */
+function loadState(dataDir: string): State {
+  const parsed = stateSchema.safeParse(readJson(path.join(dataDir, STATE_FILE)) ?? {});
+  if (!parsed.success) throw new Error(`${path.join(dataDir, STATE_FILE)} is not what the server wrote: restore it from a copy.`);
+  return parsed.data;
 }
 
-function saveState(dataDir: string, name: keyof State, endpoint: Endpoint): void {
+function installationOf(dataDir: string, state: State): string {
+  const installation = state.installation ?? randomBytes(8).toString("hex");
+  if (!state.installation) writeJson(path.join(dataDir, STATE_FILE), { ...loadState(dataDir), installation });
+  return installation;
+}
+
+function saveState(dataDir: string, name: StoreName, endpoint: Endpoint): void {
   writeJson(path.join(dataDir, STATE_FILE), { ...loadState(dataDir), [name]: endpoint });
 }
 
