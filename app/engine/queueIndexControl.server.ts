@@ -97,13 +97,24 @@ async function loadRows(redis: Redis, readyKey: string, input: LoadInput): Promi
   const known = input.rows.filter((row) => row.state === "QUEUED" || hasDeadline(row.state));
   const calls: Promise<unknown>[] = [];
   for (let at = 0; at < known.length; at += LOAD_PER_CALL) {
-    const args = known.slice(at, at + LOAD_PER_CALL).flatMap((row) => {
-      const kind = row.state === "QUEUED" ? "queued" : holdsSlot(row.state) ? "slot" : "beat";
-      return [kind, laneKey(row.lane), row.id, row.seq, row.score, kind === "queued" ? 0 : input.deadlineOf(row.state)];
-    });
+    const args = loadArguments(known.slice(at, at + LOAD_PER_CALL), input.deadlineOf);
     calls.push(runScript(redis, indexScripts.load, readyKey, args));
   }
   if ((await Promise.all(calls)).includes(STALE)) throw new EpochLostError(input.epoch);
+}
+
+/** Rows of one kind and lane go together: the script then writes a lane once. */
+function loadArguments(rows: readonly LoadRow[], deadlineOf: LoadInput["deadlineOf"]): (string | number)[] {
+  const groups = new Map<string, { head: string[]; rows: (string | number)[] }>();
+  for (const row of rows) {
+    const kind = row.state === "QUEUED" ? "queued" : holdsSlot(row.state) ? "slot" : "beat";
+    const lane = laneKey(row.lane);
+    const name = `${kind} ${lane}`;
+    const group = groups.get(name) ?? { head: [kind, lane], rows: [] };
+    group.rows.push(row.id, row.seq, kind === "queued" ? row.score : deadlineOf(row.state));
+    groups.set(name, group);
+  }
+  return [...groups.values()].flatMap((group) => [...group.head, group.rows.length / 3, ...group.rows]);
 }
 
 async function readSlots(redis: Redis, keys: EpochKeys): Promise<SlotEntry[]> {
