@@ -4,6 +4,7 @@ import { jsonResponse } from "../api/respond.server";
 import { apiAction, apiLoader } from "../api/route.server";
 import { runResource } from "../api/runResources";
 import { requireScope } from "../api/scope";
+import { triggerContextOf } from "../api/triggerContext";
 import { MetadataBody } from "../runs/updateMetadata.server";
 
 const Params = z.object({ runId: z.string() });
@@ -15,8 +16,9 @@ export const loader = apiLoader({ auth: "environment", params: Params, cors: tru
 
 export const action = apiAction(
   { auth: "environment", params: Params, body: MetadataBody, methods: ["PUT"], cors: true },
-  async ({ app, caller, params, body }) => {
+  async ({ app, request, caller, params, body }) => {
     requireScope(caller, "write", runResource(params.runId));
-    return jsonResponse({ metadata: await app.runs.updateMetadata.call({ envId: caller.env.id, run: params.runId, body }) });
+    const input = { envId: caller.env.id, run: params.runId, body, requestKey: triggerContextOf(request).requestKey };
+    return jsonResponse({ metadata: await app.runs.updateMetadata.call(input) });
   }
 );

@@ -1,16 +1,16 @@
 /**
- * Changes the metadata of a run, its parent and its root. Each document is read, changed and written back by
- * compare-and-set, committed before the answer; targets are changed in id order. Operations with keys that could reach
- * a prototype are refused before anything is written.
+ * Changes the metadata of a run, its parent and its root; committed before the answer. Targets are changed in id order,
+ * which is root, parent, run. Operations with keys that could reach a prototype are refused before anything is written.
  */
-import type { DeserializedJson } from "@trigger.dev/core";
 import type { RunMetadataChangeOperation } from "@trigger.dev/core/v3/schemas";
 import { z } from "zod";
 import type { Clock } from "../platform/clock";
+import type { Logger } from "../platform/logger";
 import type { RunListItem, RunStore } from "../runops/runStore";
-import { AppError, RetryableError } from "../utils/appError";
 import { runIdOf, runNotFound } from "./findRun";
-import { parseMetadata, stringifyMetadata, type Metadata } from "./metadata.server";
+import { parseMetadata, type Metadata } from "./metadata.server";
+import { isTooLate, MetadataGroups, type MetadataChange } from "./metadataGroups.server";
+import { RecentCalls } from "./recentCalls";
 
 const key = z.string().min(1, "must not be empty").max(1_024).refine(isSafeKey, "must not name __proto__, constructor or prototype");
 const Operation = z.discriminatedUnion("type", [
@@ -31,15 +31,14 @@ export const MetadataBody = z.object({
   rootOperations: operations.optional(),
 });
 export type MetadataBody = z.output<typeof MetadataBody>;
-type Operation = z.output<typeof Operation>;
 
-/** What one run's document goes through. */
-type Change = { runId: string; replaceBy: Metadata | undefined; operations: readonly Operation[] };
-
-/** Under a hundred concurrent writers of one document every round has one winner, so this many rounds end it. */
-const MAX_ROUNDS = 200;
-/** Late flushes are taken for an hour after a run has finished. */
-const GRACE_MS = 3_600_000;
+export type MetadataInput = {
+  envId: string;
+  run: string;
+  body: MetadataBody;
+  /** `x-trigger-request-idempotency-key`: an increment must not count twice because an answer was lost. */
+  requestKey: string | null;
+};
 
 /** `$.`-keys are paths whose every segment is looked at; others are literal and only `__proto__` is special. */
 function isSafeKey(text: string): boolean {
@@ -51,66 +50,62 @@ function isSafeKey(text: string): boolean {
   return segments.length > 0 && !segments.some((part) => part === "__proto__" || part === "constructor" || part === "prototype");
 }
 
-type Deps = { store: Pick<RunStore, "getRuns" | "updateMetadata">; clock: Clock };
+type Deps = { store: Pick<RunStore, "getRuns" | "updateMetadata">; clock: Clock; log: Logger };
+type Step = MetadataChange & { runId: string };
 
 export class UpdateMetadataService {
-  constructor(private readonly deps: Deps) {}
+  readonly #groups: MetadataGroups;
+  readonly #recent: RecentCalls<Metadata>;
+
+  constructor(private readonly deps: Deps) {
+    this.#groups = new MetadataGroups(deps);
+    this.#recent = new RecentCalls(deps.clock);
+  }
 
   /** The run's own document afterwards. Throws 404, 413 (over 256 KB), 422 (finished over an hour ago). */
-  async call(input: { envId: string; run: string; body: MetadataBody }): Promise<Metadata> {
+  async call(input: MetadataInput): Promise<Metadata> {
     const runId = runIdOf(input.run);
-    const run = await this.#load(input.envId, runId);
-    const own: Change = { runId, replaceBy: input.body.metadata, operations: input.body.operations ?? [] };
-    const documents = new Map<string, Metadata>();
-    for (const change of targets(run, own, input.body)) documents.set(change.runId, await this.#apply(input.envId, change));
-    return documents.get(runId) ?? (await parseMetadata(run.metadata, run.metadataType)) ?? {};
+    const key = input.requestKey === null ? null : `${input.envId} ${runId} ${input.requestKey}`;
+    return this.#recent.once(key, () => this.#change(runId, input));
   }
 
-  async #apply(envId: string, change: Change): Promise<Metadata> {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const run = await this.#load(envId, change.runId);
-      this.#refuseLate(run);
-      const next = await nextDocument(run, change);
-      const text = stringifyMetadata(next);
-      if (await this.deps.store.updateMetadata(envId, { runId: change.runId, text, expectVersion: run.metadataVersion })) return next;
+  async #change(runId: string, { envId, body }: MetadataInput): Promise<Metadata> {
+    const own = (await this.deps.store.getRuns(envId, [runId])).get(runId);
+    if (!own) throw runNotFound();
+    let document: Metadata | undefined;
+    for (const step of await this.#openSteps(envId, own, stepsOf(own, body))) {
+      const changed = await this.#groups.apply({ envId, runId: step.runId }, step);
+      if (step.runId === runId) document = changed;
     }
-    throw new RetryableError("metadata_contended", "Too many writers change this run's metadata at once. Try again.");
+    return document ?? (await parseMetadata(own.metadata, own.metadataType)) ?? {};
   }
 
-  async #load(envId: string, runId: string): Promise<RunListItem> {
-    const run = (await this.deps.store.getRuns(envId, [runId])).get(runId);
-    if (!run) throw runNotFound();
-    return run;
-  }
-
-  #refuseLate(run: RunListItem): void {
-    if (run.completedAt === null || this.deps.clock.now() - run.completedAt.getTime() <= GRACE_MS) return;
-    throw new AppError("run_finished", 422, "This run finished more than an hour ago: its metadata can no longer change.");
+  /** A parent or root that is gone or closed must not keep a live child from changing its own document: it is left out. */
+  async #openSteps(envId: string, own: RunListItem, steps: Step[]): Promise<Step[]> {
+    const others = steps.map((step) => step.runId).filter((id) => id !== own.header.id);
+    if (others.length === 0) return steps;
+    const runs = await this.deps.store.getRuns(envId, others);
+    return steps.filter(({ runId }) => {
+      if (runId === own.header.id) return true;
+      const run = runs.get(runId);
+      if (run && !isTooLate(run, this.deps.clock)) return true;
+      this.deps.log.info("metadata.target_closed", { envId, runId: own.header.id, targetId: runId });
+      return false;
+    });
   }
 }
 
-/** Changes by run, in id order, so that two flushes never wait for each other crosswise. A root run is its own parent and root. */
-function targets(run: RunListItem, own: Change, body: MetadataBody): Change[] {
-  const byRun = new Map<string, Change>();
-  const add = (change: Change) => {
-    const present = byRun.get(change.runId);
-    if (present) byRun.set(change.runId, { ...present, operations: [...present.operations, ...change.operations] });
-    else if (change.replaceBy !== undefined || change.operations.length > 0) byRun.set(change.runId, change);
-  };
+/** A root run is its own parent and root. */
+function stepsOf(run: RunListItem, body: MetadataBody): Step[] {
   const { id, parentId, rootId } = run.header;
-  add(own);
-  add({ runId: parentId ?? id, replaceBy: undefined, operations: body.parentOperations ?? [] });
-  add({ runId: rootId ?? id, replaceBy: undefined, operations: body.rootOperations ?? [] });
+  const byRun = new Map<string, Step>();
+  const add = (runId: string, replaceBy: Metadata | undefined, added: MetadataBody["operations"] = []) => {
+    if (replaceBy === undefined && added.length === 0) return;
+    const step = byRun.get(runId) ?? { runId, replaceBy, operations: [] };
+    byRun.set(runId, { ...step, operations: [...step.operations, ...(added as RunMetadataChangeOperation[])] });
+  };
+  add(id, body.metadata, body.operations);
+  add(parentId ?? id, undefined, body.parentOperations);
+  add(rootId ?? id, undefined, body.rootOperations);
   return [...byRun.values()].sort((a, b) => (a.runId < b.runId ? -1 : 1));
-}
-
-async function nextDocument(run: RunListItem, change: Change): Promise<Metadata> {
-  const base = change.replaceBy ?? (await parseMetadata(run.metadata, run.metadataType)) ?? {};
-  if (change.operations.length === 0) return base;
-  const { applyMetadataOperations } = await import("@trigger.dev/core/v3");
-  const { newMetadata } = applyMetadataOperations(
-    base as Record<string, DeserializedJson>,
-    change.operations as RunMetadataChangeOperation[]
-  );
-  return newMetadata;
 }
