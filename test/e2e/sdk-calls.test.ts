@@ -29,7 +29,7 @@ const completed = done("COMPLETED", { isSuccess: true });
 const expected: Record<string, unknown> = {
   "tasks.trigger": expect.objectContaining({ id: expect.stringMatching(/^run_[0-9a-z]+$/) as string }),
   "runs.poll": completed,
-  "runs.retrieve": expect.objectContaining({ ...completed, related: {}, attemptCount: 1 }),
+  "runs.retrieve": expect.objectContaining({ ...completed, related: { children: [] }, attemptCount: 1 }),
   "tasks.trigger with options": { ...completed, tags: ["one", "two"], metadata: { a: 1 }, ttl: "10m" },
   "tasks.trigger without payload": completed,
   idempotencyKey: { same: true },

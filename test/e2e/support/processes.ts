@@ -25,8 +25,17 @@ process.on("exit", () => {
 });
 
 /** Starts a command in its own process group. */
-export function spawnGroup(command: string, args: readonly string[], options: { cwd: string; env: Record<string, string | undefined> }): Spawned {
-  const child = spawn(command, args, { cwd: options.cwd, env: { NODE_ENV: "production", ...options.env }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+export function spawnGroup(
+  command: string,
+  args: readonly string[],
+  options: { cwd: string; env: Record<string, string | undefined> }
+): Spawned {
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { NODE_ENV: "production", ...options.env },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   running.add(child);
   let text = "";
   const listeners = new Set<() => void>();

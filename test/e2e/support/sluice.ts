@@ -19,7 +19,7 @@ export type SluiceOptions = {
 };
 
 /** The same for every server of the tests that share stores; a random value that was made for them. */
-const SHARED_KEY = "7f1d2c93b8a64e05f3a9c1d7e2b40586917ace3d5f08b26c4d1e7a93f05b8c62";
+export const SHARED_KEY = "7f1d2c93b8a64e05f3a9c1d7e2b40586917ace3d5f08b26c4d1e7a93f05b8c62";
 const READY_TIMEOUT_MS = 60_000;
 
 export class Sluice {

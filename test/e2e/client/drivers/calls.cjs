@@ -50,7 +50,7 @@ exports.runCalls = async function runCalls(sdk) {
         machine: "micro",
         priority: 5,
         ttl: "10m",
-        queue: "custom-queue",
+        queue: "single-file",
         concurrencyKey: "user-1",
       }
     );
