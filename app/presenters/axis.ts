@@ -49,19 +49,33 @@ export function barOf(axis: Axis, stretch: Stretch, name: string): TimelineBar {
   return { tone: stretch.tone, left: round(left), width: round(Math.max(0, right - left)), title: `${name} ${length}` };
 }
 
+/** Longest first, each judged against what is left: after a wait of half an hour is folded, one of a minute is long too. */
 function idleGaps(span: Interval, busy: readonly Interval[]): Interval[] {
-  const least = Math.max(FOLD_MIN_MS, (span.to - span.from) * FOLD_ABOVE);
-  const sorted = [...busy].sort((a, b) => a.from - b.from);
+  const gaps = idleStretches(span, busy);
+  const chosen = new Set<Interval>();
+  let leftMs = span.to - span.from;
+  for (const gap of [...gaps].sort((a, b) => lengthOf(b) - lengthOf(a)).slice(0, MOST_FOLDS)) {
+    const length = lengthOf(gap);
+    if (length <= Math.max(FOLD_MIN_MS, leftMs * FOLD_ABOVE) || length >= leftMs) break;
+    chosen.add(gap);
+    leftMs -= length;
+  }
+  return gaps.filter((gap) => chosen.has(gap));
+}
+
+function idleStretches(span: Interval, busy: readonly Interval[]): Interval[] {
   const gaps: Interval[] = [];
   let at = span.from;
-  for (const interval of sorted) {
-    if (interval.from - at > least) gaps.push({ from: at, to: interval.from });
+  for (const interval of [...busy].sort((a, b) => a.from - b.from)) {
+    if (interval.from > at) gaps.push({ from: at, to: interval.from });
     at = Math.max(at, interval.to);
   }
-  if (span.to - at > least) gaps.push({ from: at, to: span.to });
-  const longest = [...gaps].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, MOST_FOLDS);
-  const worked = span.to - span.from - longest.reduce((sum, gap) => sum + gap.to - gap.from, 0);
-  return worked <= 0 ? [] : gaps.filter((gap) => longest.includes(gap));
+  if (span.to > at) gaps.push({ from: at, to: span.to });
+  return gaps;
+}
+
+function lengthOf(interval: Interval): number {
+  return interval.to - interval.from;
 }
 
 function layOut(span: Interval, gaps: readonly Interval[]): Piece[] {

@@ -63,7 +63,7 @@ function entryOf(phase: Phase, input: LifecycleInput, before: Phase | undefined)
 
 function attemptEntry(phase: Phase, input: LifecycleInput): LifecycleEntry[] {
   const attempt = input.attempts.find((candidate) => candidate.number === phase.attempt);
-  const isLast = input.attempts.at(-1)?.number === phase.attempt;
+  const lastFailed = input.attempts.filter((candidate) => candidate.outcome === "failed").at(-1);
   const length = attempt ? formatDuration((attempt.to ?? input.nowMs) - attempt.from, 2) : "";
   const name = `Attempt ${phase.attempt}`;
   if (!attempt || attempt.outcome === "running") {
@@ -72,6 +72,6 @@ function attemptEntry(phase: Phase, input: LifecycleInput): LifecycleEntry[] {
   if (attempt.outcome !== "failed") {
     return [{ icon: "ok", title: `${name} started`, note: [length], at: phase.from, open: false }];
   }
-  const error = isLast && input.lastError ? `, ${input.lastError}` : "";
+  const error = lastFailed === attempt && input.lastError ? `, ${input.lastError}` : "";
   return [{ icon: "bad", title: `${name} failed`, note: [`${length}${error}`], at: phase.from, open: false }];
 }

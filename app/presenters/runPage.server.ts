@@ -4,7 +4,7 @@ import { isFinal } from "../runops/runStates";
 import type { RunDetail } from "../runops/runStore";
 import type { TraceSpan, TraceView } from "../telemetry/types";
 import { AppError } from "../utils/appError";
-import { formatDuration } from "../utils/format";
+import { formatDuration, formatSeconds } from "../utils/format";
 import { friendlyId, parseFriendlyId } from "../utils/ids";
 import type { App } from "../wiring.server";
 import { readSurroundings, reasonFor, statusOf } from "./facts.server";
@@ -204,8 +204,8 @@ function factsOf(detail: RunDetail, related: { base: string; children: readonly 
   const facts: (Fact | null)[] = [
     fact("Idempotency key", options.idempotencyKeyOptions?.key ?? header.idempotencyKey, (key) => [{ code: key }]),
     fact("Concurrency key", header.concurrencyKey, (key) => [{ code: key }]),
-    fact("Time to live", options.ttlSeconds, (seconds) => [`${formatDuration(seconds * 1000)} in the queue`]),
-    fact("Max duration", options.maxDuration, (seconds) => [`${formatDuration(seconds * 1000)} of run time`]),
+    fact("Time to live", options.ttlSeconds, (seconds) => [`${formatSeconds(seconds)} in the queue`]),
+    fact("Max duration", options.maxDuration, (seconds) => [`${formatSeconds(seconds)} of run time`]),
     fact("Priority", options.priority, (seconds) => [`${seconds} s ahead`]),
     fact("Parent", header.parentId, run),
     fact("Replay of", header.replayOf, run),

@@ -1,7 +1,7 @@
 /** One run as a line of the table. */
 import { isFinal } from "../runops/runStates";
 import type { RunListItem } from "../runops/runStore";
-import { formatDuration } from "../utils/format";
+import { formatSeconds } from "../utils/format";
 import { friendlyId } from "../utils/ids";
 import { reasonFor, statusOf, storedErrorLine, type Surroundings } from "./facts.server";
 import type { RunRow, Words } from "./views";
@@ -70,7 +70,7 @@ function outcomeNote(run: RunListItem): Words {
 /** Also for the run page. */
 export function expiredText(run: Pick<RunListItem, "header">): string {
   const ttl = run.header.options.ttlSeconds;
-  return ttl ? `Not started within its TTL of ${formatDuration(ttl * 1000)}` : "Not started in time";
+  return ttl ? `Not started within its TTL of ${formatSeconds(ttl)}` : "Not started in time";
 }
 
 function liveNote(run: RunListItem, context: RowContext): Words {

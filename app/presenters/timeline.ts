@@ -3,7 +3,7 @@ import type { TraceSpan } from "../telemetry/types";
 import { barOf, buildAxis, hasFolds, placeOf, type Axis } from "./axis";
 import type { Attempt, Phase } from "./runHistory";
 import { statusGrade } from "./grades";
-import type { LifecycleIcon, ShownStatus, Stretch, TimelineRow, TimelineView } from "./views";
+import type { LifecycleIcon, ShownStatus, Stretch, TimelineRow, TimelineView, Tone } from "./views";
 
 export type TimelineInput = {
   task: string;
@@ -137,7 +137,7 @@ function pauseRow(pause: Phase, { axis, nowMs }: Placed): TimelineRow {
 
 function lineRow(line: TraceSpan, { axis, hrefOf }: Placed, indent: number): TimelineRow {
   const isLog = line.kind === "log";
-  const stretch: Stretch = { tone: line.isError ? "fail" : "run", from: line.startMs, to: line.startMs + line.durationMs };
+  const stretch: Stretch = { tone: toneOf(line), from: line.startMs, to: line.startMs + line.durationMs };
   return {
     id: line.id,
     depth: Math.min(8, Math.max(1, line.depth) + indent),
@@ -151,6 +151,12 @@ function lineRow(line: TraceSpan, { axis, hrefOf }: Placed, indent: number): Tim
     strong: false,
     href: hrefOf(line.id),
   };
+}
+
+/** Waits are hatched like the run's own; the SDK names them `wait.for()` and so on. */
+function toneOf(line: TraceSpan): Tone {
+  if (line.isError) return "fail";
+  return line.entity?.type === "waitpoint" || line.message.startsWith("wait.") ? "wait" : "run";
 }
 
 function logIcon(line: TraceSpan): TimelineRow["icon"] {

@@ -17,6 +17,11 @@ export function formatDuration(ms: number, digits: 1 | 2 = 1): string {
   return twoUnits(value, DAY, "d", HOUR, "h");
 }
 
+/** A length that was asked for in whole seconds: `30 s`, `10 min`. */
+export function formatSeconds(seconds: number): string {
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * SECOND);
+}
+
 function twoUnits(value: number, big: number, bigName: string, small: number, smallName: string): string {
   const whole = Math.floor(value / big);
   const rest = Math.floor((value - whole * big) / small);
