@@ -130,7 +130,12 @@ describe("public tokens", () => {
     expect(await auth.environment(bearer(signed))).toBe(caller);
     expect(caller.can("read", [{ type: "runs", id: "run_1" }])).toBe(true);
     expect(caller.can("read", [{ type: "runs", id: "run_2" }])).toBe(false);
-    expect(caller.can("read", [{ type: "runs", id: "run_2" }, { type: "tags", id: "user:7" }])).toBe(true); // prettier-ignore
+    expect(
+      caller.can("read", [
+        { type: "runs", id: "run_2" },
+        { type: "tags", id: "user:7" },
+      ])
+    ).toBe(true);
     expect(caller.can("write", [{ type: "runs", id: "run_1" }])).toBe(false);
     await expect(auth.secretKey(bearer(signed))).rejects.toMatchObject({ status: 403 });
   });
@@ -213,7 +218,11 @@ describe("public tokens", () => {
     await waitFor(async () => (await elsewhere.byId(envId))?.secretKey === secretKey);
     expect((await theirs.environment(bearer(old))).env.id).toBe(envId);
     await environments.rotateKey.call({ envId, graceMs: 0 });
-    const refused = (call: Promise<unknown>) => call.then(() => false, (error: { status?: number }) => error.status === 401); // prettier-ignore
+    const refused = (call: Promise<unknown>) =>
+      call.then(
+        () => false,
+        (error: { status?: number }) => error.status === 401
+      );
     await waitFor(() => refused(theirs.environment(bearer(old))), 1_000);
     expect(await refused(theirs.environment(bearer(token({ sub: envId }, { key: secretKey }))))).toBe(true);
     await elsewhere.stop();

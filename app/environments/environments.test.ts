@@ -330,7 +330,12 @@ describe("variables", () => {
     ["NUL", "a\u0000b"],
     ["BIG", "x".repeat(131_073)],
   ])("refuses %j and writes nothing", async (name, value) => {
-    await expect(put([["GOOD_BESIDE_BAD", "1"], [name, value]])).rejects.toMatchObject({ status: 400 }); // prettier-ignore
+    await expect(
+      put([
+        ["GOOD_BESIDE_BAD", "1"],
+        [name, value],
+      ])
+    ).rejects.toMatchObject({ status: 400 });
     await expect(environments.variableStore.get(tenant.staging.id, "GOOD_BESIDE_BAD")).rejects.toMatchObject({ status: 404 });
   });
 

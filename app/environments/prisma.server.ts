@@ -5,9 +5,12 @@ import type { Pool } from "../platform/db.server";
 
 export type ControlPlaneClient = PrismaClient;
 
+/** Milliseconds; Prisma's own 2 and 5 seconds end the import of many variables on a busy machine. */
+const TRANSACTION_LIMITS = { maxWait: 10_000, timeout: 30_000 };
+
 /** Owns no connection: ending the pool ends it. */
 export function createControlPlaneClient(pool: Pool): ControlPlaneClient {
-  return new PrismaClient({ adapter: new PrismaPg(pool) });
+  return new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions: TRANSACTION_LIMITS });
 }
 
 const UNIQUE_VIOLATION = "P2002";

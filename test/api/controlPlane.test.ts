@@ -183,14 +183,18 @@ describe("CLI login", () => {
     expect((await poll()).status).toBe(400);
   });
 
-  test.each([["{", 400], ["[]", 400], ["{}", 400], ['{"authorizationCode":""}', 400], ['{"authorizationCode":"x\\u0000"}', 400], [`{"authorizationCode":"${"x".repeat(9_000)}"}`, 413]])(
-    "refuses %j",
-    async (body, status) => {
-      const answer = await callRoute(tokenRoute, { body });
-      expect(answer.status).toBe(status);
-      expect(answer.body.error).toEqual(expect.any(String));
-    }
-  ); // prettier-ignore
+  test.each([
+    ["{", 400],
+    ["[]", 400],
+    ["{}", 400],
+    ['{"authorizationCode":""}', 400],
+    ['{"authorizationCode":"x\\u0000"}', 400],
+    [`{"authorizationCode":"${"x".repeat(9_000)}"}`, 413],
+  ])("refuses %j", async (body, status) => {
+    const answer = await callRoute(tokenRoute, { body });
+    expect(answer.status).toBe(status);
+    expect(answer.body.error).toEqual(expect.any(String));
+  });
 });
 
 describe("variables", () => {
