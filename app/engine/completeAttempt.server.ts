@@ -7,6 +7,7 @@ import type { FinalRunStatus } from "../runops/runStates";
 import type { LiveRun, RunResult, RunStore } from "../runops/runStore";
 import { RetryableError } from "../utils/appError";
 import { bounded, usageOf } from "./completion";
+import type { Counters } from "./counters";
 import type { CompletionMetadata, MetadataChanges } from "./completionMetadata.server";
 import type { FailedAttempts, FailureOutcome } from "./failedAttempts.server";
 import type { Heartbeats } from "./heartbeats.server";
@@ -31,6 +32,7 @@ type CompleteDeps = {
   headers: RunHeaders;
   heartbeats: Heartbeats;
   metadata: CompletionMetadata;
+  counters: Counters;
   clock: Clock;
 };
 
@@ -39,6 +41,7 @@ export class CompleteAttemptService {
 
   /** Body of `attempts/complete`. Throws AppError 404 for an unknown run, 409 for another attempt. */
   async call(call: CompleteCall): Promise<unknown> {
+    this.deps.counters.count("completions");
     const { runId, seq } = parseCall(call);
     const header = await this.deps.headers.require(call.env.id, runId);
     const completion = bounded(call.completion);

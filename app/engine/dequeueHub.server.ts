@@ -5,6 +5,7 @@
  */
 import type { EnvironmentView, WorkerVersion } from "../environments/types";
 import { errorMessage, type Logger } from "../platform/logger";
+import type { Counters } from "./counters";
 import type { HandOverService, HandedRun } from "./handOver.server";
 import type { Claim, QueueIndex } from "./queueIndex";
 
@@ -22,6 +23,7 @@ type HubDeps = {
   index: Pick<QueueIndex, "take" | "onWake">;
   handOver: HandOverService;
   log: Logger;
+  counters: Counters;
   now: () => number;
   /** Milliseconds that a poll is held. */
   holdMs: number;
@@ -54,6 +56,7 @@ export class DequeueHub {
   /** Resolves with a run, or null after the hold, on `answerEmpty`, or when the connection closes. */
   poll(poll: Poll): Promise<HandedRun | null> {
     if (this.stopped || poll.signal.aborted) return Promise.resolve(null);
+    this.deps.counters.count("polls");
     return new Promise((resolve) => {
       const region = this.region(poll.env.region);
       const waiter: Waiter = { ...poll, settled: false, busy: false, leaving: false, answer: () => undefined };
@@ -149,10 +152,7 @@ export class DequeueHub {
     if (!waiter) return this.deps.handOver.giveBack(claim);
     try {
       const handed = await this.deps.handOver.call(claim, waiter);
-      if (handed.kind === "run") {
-        if (waiter.settled) await this.deps.handOver.undo(handed.run);
-        else waiter.answer(handed.run);
-      }
+      if (handed.kind === "run") await this.deliver(handed.run, waiter);
       if (handed.kind === "other-version") waiter.answer(null);
     } catch (error) {
       // The outcome is unknown: the claim lease or the start deadline settles the run.
@@ -160,6 +160,12 @@ export class DequeueHub {
       waiter.answer(null);
     }
     this.setFree(waiter);
+  }
+
+  private async deliver(run: HandedRun, waiter: Waiter): Promise<void> {
+    this.deps.counters.count(waiter.settled ? "hand_over_undone" : "handed_out");
+    if (waiter.settled) await this.deps.handOver.undo(run);
+    else waiter.answer(run);
   }
 
   private setFree(waiter: Waiter): void {

@@ -3,6 +3,7 @@ import { CancelCascade } from "./cancelCascade.server";
 import { CancelRunService } from "./cancelRun.server";
 import { CompleteAttemptService } from "./completeAttempt.server";
 import { CompletionMetadata } from "./completionMetadata.server";
+import { Counters } from "./counters";
 import type { EngineDeps } from "./deps";
 import { DequeueHub } from "./dequeueHub.server";
 import { DevDisconnectService } from "./devDisconnect.server";
@@ -11,6 +12,7 @@ import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from "./env";
 import { EpochGuard } from "./epochGuard.server";
 import { FailedAttempts } from "./failedAttempts.server";
 import { FireTimerService } from "./fireTimer.server";
+import { followChanges } from "./followChanges.server";
 import { HandOverService } from "./handOver.server";
 import { Heartbeats } from "./heartbeats.server";
 import { IndexWriter } from "./indexWriter.server";
@@ -50,13 +52,14 @@ export { limitsSource } from "./limits.server";
 function createCore(deps: EngineDeps, options: EngineOptions) {
   const { store, index, directory, clock, log } = deps;
   const feed = new RedisRunFeed(deps.redis, deps.subscriber, log);
+  const counters = new Counters();
   const headers = new RunHeaders(store);
   const epochs = new EpochGuard(store, index);
   const writer = new IndexWriter(index, log);
   const cancel = (input: CancelInput): Promise<CancelOutcome> => cancels.call(input);
   const cascade = new CancelCascade({ store, cancel, log });
   const onCanceled = (envId: string, runId: string) => cascade.begin(envId, runId);
-  const ends = new RunEnds({ store, epochs, index: writer, feed, onCanceled });
+  const ends = new RunEnds({ store, epochs, index: writer, feed, counters, onCanceled });
   const fire = new FireTimerService({ store, ends, index: writer, feed, clock });
   const timers = new Timers({ store, fire, clock, log });
   const onTimer = (dueAt: Date) => timers.set(dueAt);
@@ -64,18 +67,18 @@ function createCore(deps: EngineDeps, options: EngineOptions) {
   const cancels = new CancelRunService({ store, ends, epochs, index: writer, directory, feed, clock, timeoutMs, onTimer, onCanceled });
   const pending = new PromotePendingVersionsService({ store, directory, index: writer, feed, clock, onTimer });
   const limits = new LimitsChangedService(directory, index);
-  return { ...deps, options, feed, headers, epochs, writer, cascade, ends, timers, onTimer, cancel, pending, limits };
+  return { ...deps, options, feed, counters, headers, epochs, writer, cascade, ends, timers, onTimer, cancel, pending, limits };
 }
 
 type Core = ReturnType<typeof createCore>;
 
 /** The services of attempts: hand over, start, beat, complete, stall. */
 function createAttempts(core: Core) {
-  const { store, writer: index, directory, feed, clock, log, epochs, ends, headers, onTimer, options } = core;
+  const { store, writer: index, directory, feed, counters, clock, log, epochs, ends, headers, onTimer, options } = core;
   const random = core.random ?? Math.random;
   const heartbeatTimeoutMs = options.heartbeatTimeoutMs;
   const heartbeats = new Heartbeats({ store, headers, index, clock, timeoutMs: heartbeatTimeoutMs });
-  const failures = new FailedAttempts({ store, epochs, index, directory, feed, clock, random, heartbeatTimeoutMs, onTimer });
+  const failures = new FailedAttempts({ store, epochs, index, directory, feed, counters, clock, random, heartbeatTimeoutMs, onTimer });
   const metadata = new CompletionMetadata(store, log);
   const onParked = (envId: string) => {
     core.pending.call(envId).catch((error: unknown) => log.warn("pending_version.failed", { envId, message: errorMessage(error) }));
@@ -86,29 +89,14 @@ function createAttempts(core: Core) {
   const { origin, otlpEndpoint } = core;
   return {
     heartbeats,
-    hub: new DequeueHub({ index: core.index, handOver, log, now, holdMs: options.dequeueHoldMs }),
-    starts: new StartAttemptService({ store, ends, headers, heartbeats, directory, feed, origin, otlpEndpoint }),
-    completes: new CompleteAttemptService({ store, ends, failures, headers, heartbeats, metadata, clock }),
+    hub: new DequeueHub({ index: core.index, handOver, log, counters, now, holdMs: options.dequeueHoldMs }),
+    starts: new StartAttemptService({ store, ends, headers, heartbeats, directory, feed, counters, origin, otlpEndpoint }),
+    completes: new CompleteAttemptService({ store, ends, failures, headers, heartbeats, metadata, counters, clock }),
     stalls: new StallService({
-      ...{ store, ends, failures, epochs, headers, index, directory, feed, clock, log, options, onTimer },
+      ...{ store, ends, failures, epochs, headers, index, directory, feed, counters, clock, log, options, onTimer },
       deadlines: core.index,
     }),
   };
-}
-
-/** Keeps the index and the sessions in step with configuration that any process changed. */
-function followChanges(core: Core, hub: DequeueHub): () => void {
-  const { directory, limits, log } = core;
-  const react = async (envId: string, scope: string) => {
-    if (scope !== "key") await limits.call(envId, false);
-    // A held poll was authorised when it came: it has to come again with a key that is still good.
-    const env = await directory.byId(envId);
-    if (env && scope !== "queue") hub.answerEmpty(env.region);
-  };
-  return core.changes.subscribe(({ scope, id }) => {
-    if (scope !== "environment" && scope !== "queue" && scope !== "key") return;
-    if (id) react(id, scope).catch((error: unknown) => log.warn("limits.refresh_failed", { envId: id, message: errorMessage(error) }));
-  });
 }
 
 /** Builds the engine; nothing runs before `start`. Lifecycles of the store, the index and the connections stay with the caller. */
@@ -142,13 +130,14 @@ export function createEngine(deps: EngineDeps): Engine {
     timerSet: core.onTimer,
     onOverdue: (runIds) => attempts.stalls.call(runIds),
     devWorker: createDevWorker({ ...attempts, latest, since, disconnects, registrations, presence, directory, options, origin, clock }),
+    counters: () => core.counters.read(),
     loops: { timers: timers.loop, cascade: cascade.loop },
     attach: (httpServer) => notifications.attach(httpServer),
     start() {
       attempts.hub.start();
       timers.loop.start();
       cascade.loop.start();
-      unfollow ??= followChanges(core, attempts.hub);
+      unfollow ??= followChanges({ ...core, hub: attempts.hub });
       return Promise.resolve();
     },
     drain,

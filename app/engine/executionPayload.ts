@@ -43,11 +43,6 @@ function wireExecution(started: StartedAttempt) {
 
 function wireTaskRun(started: StartedAttempt) {
   const { live, header, version } = started;
-  const task = version.tasks.get(header.task);
-  const maxAttempts = header.options.maxAttempts ?? task?.retry?.maxAttempts;
-  const maxDuration = header.options.maxDuration ?? task?.maxDuration;
-  const idempotency = header.options.idempotencyKeyOptions;
-  const metadata = parseMetadata(started.metadata, started.metadataType);
   return {
     id: friendlyId("run", header.id),
     payload: header.payload ?? "",
@@ -57,20 +52,40 @@ function wireTaskRun(started: StartedAttempt) {
     tags: header.tags,
     isTest: header.isTest,
     isReplay: header.replayOf !== null,
-    ...defined({ maxAttempts, maxDuration, metadata, priority: header.options.priority }),
     version: version.version,
     traceContext: traceContextOf(header),
-    ...defined({
-      idempotencyKey: idempotency?.key ?? header.idempotencyKey ?? undefined,
-      idempotencyKeyScope: idempotency?.scope,
-      realtimeStreamsVersion: header.options.realtimeStreamsVersion,
-    }),
-    // Their absence is what tells a root run: metadata updates of parent and root go by it.
-    ...(header.parentId ? { parentTaskRunId: friendlyId("run", header.parentId) } : {}),
-    ...(header.rootId ? { rootTaskRunId: friendlyId("run", header.rootId) } : {}),
+    ...defined(runLimits(started)),
+    ...defined({ metadata: parseMetadata(started.metadata, started.metadataType), ...idempotencyOf(header) }),
+    ...ancestorsOf(header),
     durationMs: live.usageMs,
     costInCents: 0,
     baseCostInCents: 0,
+  };
+}
+
+/** What the trigger asked for wins over what the task declares. */
+function runLimits({ header, version }: StartedAttempt) {
+  const { options } = header;
+  const task = version.tasks.get(header.task);
+  return {
+    maxAttempts: options.maxAttempts ?? task?.retry?.maxAttempts,
+    maxDuration: options.maxDuration ?? task?.maxDuration,
+    priority: options.priority,
+    realtimeStreamsVersion: options.realtimeStreamsVersion,
+  };
+}
+
+/** The key as the user wrote it, where that is known. */
+function idempotencyOf({ options, idempotencyKey }: RunHeader) {
+  const written = options.idempotencyKeyOptions;
+  return { idempotencyKey: written?.key ?? idempotencyKey, idempotencyKeyScope: written?.scope };
+}
+
+/** Their absence is what tells a root run: metadata updates of parent and root go by it. */
+function ancestorsOf({ parentId, rootId }: RunHeader) {
+  return {
+    ...(parentId ? { parentTaskRunId: friendlyId("run", parentId) } : {}),
+    ...(rootId ? { rootTaskRunId: friendlyId("run", rootId) } : {}),
   };
 }
 

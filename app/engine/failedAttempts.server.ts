@@ -5,6 +5,7 @@ import type { ExecutionState, FinalRunStatus } from "../runops/runStates";
 import type { LiveRun, RunStore, TransitionRequest } from "../runops/runStore";
 import { decideFailedAttempt, decideStalledAttempt, type AttemptOutcome, type FailedAttempt } from "./attemptOutcome";
 import { usageOf } from "./completion";
+import type { Counters } from "./counters";
 import type { EpochGuard } from "./epochGuard.server";
 import type { IndexWriter } from "./indexWriter.server";
 import type { HeaderView } from "./runHeaders.server";
@@ -36,6 +37,7 @@ type FailureDeps = {
   index: IndexWriter;
   directory: Pick<EnvironmentDirectory, "workerVersion">;
   feed: RunFeed;
+  counters: Counters;
   clock: Clock;
   random: () => number;
   heartbeatTimeoutMs: number;
@@ -85,6 +87,7 @@ export class FailedAttempts {
       to: { state: "EXECUTING", status: "RETRYING_AFTER_FAILURE" },
     });
     if (outcome.kind !== "changed") return { kind: "missed" };
+    this.deps.counters.count("retries_immediate");
     void this.deps.index.beat({ runId: live.id, deadlineMs: this.deps.clock.now() + this.deps.heartbeatTimeoutMs });
     this.publish(outcome.live, false);
     return { kind: "retry-immediately", live: outcome.live };
@@ -105,6 +108,7 @@ export class FailedAttempts {
     );
     if (outcome.kind !== "changed") return { kind: "missed" };
     const { live } = outcome;
+    this.deps.counters.count("retries_queued");
     void this.deps.index.release({ runId: live.id, lane: live.lane, seq: live.seq });
     this.publish(live, failure.stalled === true);
     this.deps.onTimer(dueAt);

@@ -1,5 +1,6 @@
 /** The one way a run ends: commit, free its slot, tell everybody, and see to its children when it was cancelled. */
 import type { FinishOutcome, FinishRequest, LiveRun, RunStore } from "../runops/runStore";
+import type { Counters } from "./counters";
 import type { EpochGuard } from "./epochGuard.server";
 import type { IndexWriter } from "./indexWriter.server";
 import type { RunFeed } from "./types";
@@ -15,6 +16,7 @@ type RunEndsDeps = {
   epochs: EpochGuard;
   index: IndexWriter;
   feed: RunFeed;
+  counters: Counters;
   /** Called with every run that ended CANCELED. */
   onCanceled: (envId: string, runId: string) => void;
 };
@@ -32,6 +34,7 @@ export class RunEnds {
   /** `queued`: the run may still sit in its lane, because no worker ended it. */
   private after(ended: Ended, { notify, queued }: { notify: boolean; queued: boolean }): void {
     const { live, finalSeq: seq, status } = ended;
+    this.deps.counters.count("runs_ended");
     const held = { runId: live.id, lane: live.lane, seq };
     void (queued ? this.deps.index.remove(held) : this.deps.index.release(held));
     this.deps.feed.publish({ envId: live.envId, runId: live.id, seq, state: "FINISHED", status, notify });

@@ -3,6 +3,7 @@ import type { EnvironmentDirectory } from "../environments/types";
 import type { Clock } from "../platform/clock";
 import { errorMessage, type Logger } from "../platform/logger";
 import type { LiveRun, RunStore } from "../runops/runStore";
+import type { Counters } from "./counters";
 import type { EngineOptions } from "./env";
 import type { EpochGuard } from "./epochGuard.server";
 import { IN_ATTEMPT, type FailedAttempts } from "./failedAttempts.server";
@@ -26,6 +27,7 @@ type StallDeps = {
   deadlines: Pick<QueueIndex, "forget">;
   directory: Pick<EnvironmentDirectory, "byId">;
   feed: RunFeed;
+  counters: Counters;
   clock: Clock;
   log: Logger;
   options: Pick<EngineOptions, "startTimeoutMs" | "heartbeatTimeoutMs" | "maxDeliveries">;
@@ -86,6 +88,7 @@ export class StallService {
       })
     );
     if (outcome.kind !== "changed") return;
+    this.deps.counters.count("not_started");
     this.deps.log.info("run.not_started", { runId: live.id, deliveries: live.deliveries });
     const { seq, state, status, envId } = outcome.live;
     await this.deps.index.release({ runId: live.id, lane: live.lane, seq });
@@ -109,6 +112,7 @@ export class StallService {
     const error = stalledError(live, timeoutMs);
     const type = env?.type ?? "DEVELOPMENT";
     const outcome = await this.deps.failures.call({ live, header, env: { type }, completion: { ok: false, error }, stalled: true });
+    this.deps.counters.count("stalls");
     this.deps.log.info("run.stalled", { runId: live.id, attempt: live.attempt, outcome: outcome.kind });
     if (outcome.kind === "final") await this.deps.ends.finish(serverEnd(live, outcome.status, storedError(error)), true);
   }

@@ -2,6 +2,7 @@
 import type { EnvironmentDirectory, EnvironmentView } from "../environments/types";
 import type { LiveRun, RunStore, StartOutcome } from "../runops/runStore";
 import { MAX_ATTEMPTS } from "./attemptOutcome";
+import type { Counters } from "./counters";
 import { platformVariables, wireStartedAttempt } from "./executionPayload";
 import type { Heartbeats } from "./heartbeats.server";
 import { serverEnd, type RunEnds } from "./runEnds.server";
@@ -17,9 +18,12 @@ type StartDeps = {
   heartbeats: Heartbeats;
   directory: Pick<EnvironmentDirectory, "workerVersion" | "queues" | "variables">;
   feed: RunFeed;
+  counters: Counters;
   origin: string;
   otlpEndpoint(env: EnvironmentView): string;
 };
+
+const COUNTED = { started: "starts", replayed: "start_replays", refused: "start_refusals" } as const;
 
 type Started = Extract<StartOutcome, { live: LiveRun }>;
 
@@ -34,6 +38,7 @@ export class StartAttemptService {
     const { runId, seq } = parseCall(call);
     await this.deps.headers.require(call.env.id, runId);
     const outcome = await this.deps.store.start({ runId, seq, replayKey: call.replayKey, maxAttempt: MAX_ATTEMPTS });
+    this.deps.counters.count(COUNTED[outcome.kind]);
     if (outcome.kind === "refused") return this.refuse(call, seq, outcome.current);
     this.deps.heartbeats.started(outcome.live);
     if (outcome.kind === "started") this.publish(outcome.live);

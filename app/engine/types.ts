@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { EnvironmentView } from "../environments/types";
 import type { Loop } from "../platform/loop";
 import type { ExecutionState, RunStatus } from "../runops/runStates";
+import type { EngineCounters } from "./counters";
 import type { NewRun } from "../runops/runStore";
 
 /** One committed transition of a run, as every process hears of it. */
@@ -71,6 +72,8 @@ export interface Engine {
   onOverdue(runIds: readonly string[]): Promise<void>;
   /** The dev worker protocol, one method a route. */
   readonly devWorker: DevWorker;
+  /** What happened since the process started. */
+  counters(): EngineCounters;
   /** The loops, for tests that drive them by `runOnce`. */
   readonly loops: { timers: Loop; cascade: Loop };
   /** Serve `/socket.io/` of this HTTP server. Call once, before `start`. */
