@@ -15,6 +15,7 @@ import { createPool, type Pool } from "./platform/db.server";
 import type { Logger } from "./platform/logger";
 import { migrationSets } from "./platform/migrate.server";
 import { setReadinessChecks } from "./platform/readiness.server";
+import { endEventStreams } from "./platform/sse.server";
 import { createRedis, type Redis } from "./platform/redis.server";
 import { ensureNoEviction, storeChecks } from "./platform/storeChecks.server";
 import { createRunOps, type RunOps } from "./runops/runops.server";
@@ -84,7 +85,10 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
     return {
       app,
       welcome: (port) => Promise.resolve(welcomeLines({ ...first, origin: app.config.origin, port, dataDir: options.env.SLUICE_DATA_DIR })),
-      drain: () => app.engine.drain(),
+      drain: () => {
+        endEventStreams();
+        return app.engine.drain();
+      },
       stop: () => stop(parts),
     };
   } catch (error) {

@@ -37,21 +37,30 @@ export function eventStream(options: StreamOptions): Response {
   });
 }
 
+/** Streams that are open in this process. */
+const open = new Set<() => void>();
+
+/** Ends every stream with `recycle`, so that their connections close and the readers go to another process or wait for this one. */
+export function endEventStreams(): void {
+  for (const end of [...open]) end();
+}
+
 function run(controller: ReadableStreamDefaultController<Uint8Array>, options: StreamOptions): () => void {
   const encoder = new TextEncoder();
-  let open = true;
+  let isOpen = true;
   let version = 0;
   const send = (text: string) => {
-    if (open) controller.enqueue(encoder.encode(text));
+    if (isOpen) controller.enqueue(encoder.encode(text));
   };
   const throttle = createThrottle(() => send(`event: change\nid: ${++version}\ndata: ${version}\n\n`));
   const stop = options.open({ change: throttle.call });
   const ping = setInterval(() => send(": ping\n\n"), options.pingMs ?? PING_MS);
-  const end = setTimeout(() => finish(true), options.lifetimeMs ?? LIFETIME_MS);
+  const end = setTimeout(() => endPlanned(), options.lifetimeMs ?? LIFETIME_MS);
   const finish = (planned: boolean) => {
-    if (!open) return;
+    if (!isOpen) return;
+    open.delete(endPlanned);
     if (planned) send("event: recycle\ndata: 1\n\n");
-    open = false;
+    isOpen = false;
     throttle.stop();
     stop();
     clearInterval(ping);
@@ -63,8 +72,11 @@ function run(controller: ReadableStreamDefaultController<Uint8Array>, options: S
       // The reader left first: the stream is closed already.
     }
   };
+  const endPlanned = () => finish(true);
+  open.add(endPlanned);
   const onAbort = () => finish(false);
   options.signal.addEventListener("abort", onAbort, { once: true });
+  if (options.signal.aborted) finish(false);
   send("retry: 1000\n\n");
   return () => finish(false);
 }

@@ -16,6 +16,8 @@ const TICK_STEPS_MS = [
 ];
 /** Percent between two ticks below which their words would touch. */
 const TICK_MIN_GAP = 16;
+/** Percent that the time of day after a fold needs. */
+const ROOM_FOR_A_TIME = 12;
 
 /** Builds the axis over [from, to]; `busy` are the stretches in which a process works. */
 export function buildAxis(span: Interval, busy: readonly Interval[], fold: boolean): Axis {
@@ -104,8 +106,7 @@ function ticksOf(pieces: readonly Piece[]): TimelineTick[] {
   const ticks: TimelineTick[] = [];
   pieces.forEach((piece, i) => {
     if (piece.folded) return;
-    const afterFold = i > 0;
-    if (i === 0 || (afterFold && piece.left < 92)) ticks.push({ left: round(piece.left), label: { at: piece.from } });
+    if (i === 0 || piece.width >= ROOM_FOR_A_TIME) ticks.push({ left: round(piece.left), label: { at: piece.from } });
     if (i === 0) ticks.push(...stepsOf(piece));
   });
   return ticks;
