@@ -33,15 +33,7 @@ const COMMAND_TIMEOUT_MS = 5_000;
 
 /** Builds stopped connections beside `base`, with its address and credentials. */
 export function createIndexConnection(base: Redis, namespace: string, log: Logger, events: ConnectionEvents): IndexConnection {
-  const redis = base.duplicate({
-    connectionName: "queue-index",
-    autoResendUnfulfilledCommands: false,
-    enableAutoPipelining: false,
-    enableOfflineQueue: true,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    lazyConnect: true,
-  });
-  const subscriber = base.duplicate({ connectionName: "queue-index-wake", enableAutoPipelining: false, lazyConnect: true });
+  const { redis, subscriber } = openBoth(base);
   const wakes = wakeChannel(namespace);
   let runId: string | null = null;
   const waiters = new Set<(runId: string | null) => void>();
@@ -99,6 +91,17 @@ export function createIndexConnection(base: Redis, namespace: string, log: Logge
       lost();
     },
   };
+}
+
+function openBoth(base: Redis): { redis: Redis; subscriber: Redis } {
+  const common = { enableAutoPipelining: false, lazyConnect: true };
+  const redis = base.duplicate({
+    ...common,
+    connectionName: "queue-index",
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  });
+  return { redis, subscriber: base.duplicate({ ...common, connectionName: "queue-index-wake" }) };
 }
 
 function waitUsable(current: () => string | null, waiters: Set<(runId: string | null) => void>, timeoutMs: number): Promise<string | null> {

@@ -62,28 +62,39 @@ async function audit(deps: AuditDeps, before: ReadonlySet<string>): Promise<Set<
 type Subject = { id: string; slot: SlotEntry | undefined; hasBeat: boolean; live: LiveRun | undefined; before: ReadonlySet<string> };
 
 function judge(deps: AuditDeps, subject: Subject, found: Findings): void {
+  if (subject.live && holdsSlot(subject.live.state)) judgeHolding(deps, { ...subject, live: subject.live }, found);
+  else if (subject.slot) judgeSlot({ ...subject, slot: subject.slot }, found);
+  else judgeDeadline(subject, found);
+}
+
+/** The database says that the run holds a slot. */
+function judgeHolding(deps: AuditDeps, subject: Subject & { live: LiveRun }, found: Findings): void {
   const { id, slot, live } = subject;
-  const isClaim = slot?.holder.startsWith("c") ?? false;
-  if (live && holdsSlot(live.state)) {
-    const isRight = slot !== undefined && !isClaim && subject.hasBeat;
-    if (!isRight && isSecond(subject, found, `holds:${live.seq}`)) {
-      const deadlineMs = deps.clock.now() + stallTimeoutMs(live.state, deps.timeouts);
-      found.confirm.push({ runId: id, lane: live.lane, seq: live.seq, deadlineMs });
-    }
-    return;
-  }
-  if (slot) {
-    // A claim of a queued run is being committed; its lease ends it, unless the lease itself was lost.
-    const isOpenClaim = isClaim && live?.state === "QUEUED" && subject.hasBeat;
-    if (isOpenClaim || !isSecond(subject, found, `slot:${slot.holder}`)) return;
-    found.release.push({ runId: id, lane: slot.lane, ...namedHolder(slot.holder) });
-    if (live?.state === "QUEUED") found.offer.push({ runId: id, lane: live.lane, score: live.score });
-    return;
-  }
-  if (!live || !hasDeadline(live.state)) {
-    // Waiting for its cancel: the timer in the database decides, but the engine may have kept the entry.
-    if (live?.state !== "PENDING_CANCEL" && isSecond(subject, found, "beat")) found.forget.push(id);
-  }
+  const isRight = slot !== undefined && !isClaim(slot) && subject.hasBeat;
+  if (isRight || !isSecond(subject, found, `holds:${live.seq}`)) return;
+  const deadlineMs = deps.clock.now() + stallTimeoutMs(live.state, deps.timeouts);
+  found.confirm.push({ runId: id, lane: live.lane, seq: live.seq, deadlineMs });
+}
+
+/** The index says so, and the database does not. */
+function judgeSlot(subject: Subject & { slot: SlotEntry }, found: Findings): void {
+  const { id, slot, live } = subject;
+  // A claim of a queued run is being committed; its lease ends it, unless the lease itself was lost.
+  const isOpenClaim = isClaim(slot) && live?.state === "QUEUED" && subject.hasBeat;
+  if (isOpenClaim || !isSecond(subject, found, `slot:${slot.holder}`)) return;
+  found.release.push({ runId: id, lane: slot.lane, ...namedHolder(slot.holder) });
+  if (live?.state === "QUEUED") found.offer.push({ runId: id, lane: live.lane, score: live.score });
+}
+
+/** A deadline without a slot. While a cancel is pending the engine may have kept it. */
+function judgeDeadline(subject: Subject, found: Findings): void {
+  const { live } = subject;
+  if (live && (hasDeadline(live.state) || live.state === "PENDING_CANCEL")) return;
+  if (isSecond(subject, found, "beat")) found.forget.push(subject.id);
+}
+
+function isClaim(slot: SlotEntry): boolean {
+  return slot.holder.startsWith("c");
 }
 
 /** True when the same drift was there in the pass before; else it is noted for the next. */

@@ -149,6 +149,27 @@ describe("rebuild", () => {
     expect(epochOf(member)).toBeGreaterThan(before);
   });
 
+  test("a rebuilder that died on the way is replaced, wherever it died", async () => {
+    const dead = await join();
+    const member = await join();
+    await trigger(dead, queuedRun("e1"), true);
+    const redisRunId = (await dead.index.control.redisRunId(5_000)) ?? "";
+    await dead.store.announceRebuild("dead");
+    await member.recovery.ensureReady();
+    const first = epochOf(member);
+    await dead.index.control.retire(first);
+    await dead.store.announceRebuild("dead");
+    const { epoch } = await dead.store.bumpEpoch("dead", redisRunId);
+    await dead.index.control.begin(epoch);
+    await member.recovery.ensureReady();
+    expect(epochOf(member)).toBe(epoch + 1);
+    // The dead one wakes up: its epoch is refused.
+    const late = dead.index.control.finish(epoch, 0);
+    await expect(late).rejects.toThrow("not being built");
+    const [live] = await startRuns(member, 1);
+    expect(live && (await completeRun(member, live))).toBe(true);
+  });
+
   test("old epochs leave nothing behind", async () => {
     const member = await join();
     await member.recovery.ensureReady();
