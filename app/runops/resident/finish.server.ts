@@ -71,18 +71,20 @@ async function judgeMissed(
 function judge(request: FinishRequest, held: number | null, current: Current | undefined, result: RunResult | undefined): FinishOutcome {
   if (result) return isRepeat(request, result) ? { kind: "replayed", result } : { kind: "refused", current: null, result };
   if (!current) return { kind: "refused", current: null, result: null };
-  const { live } = current;
-  if ("quoted" in request.guard) {
-    const { quoted } = request.guard;
-    const inAttempt = live.attemptSeq !== null && quoted >= live.attemptSeq;
-    if (live.attemptClosed && inAttempt && quoted < live.seq) return { kind: "attempt-closed", current: live };
-    if (!inAttempt || quoted > live.seq) return { kind: "refused", current: live, result: null };
-  } else if (request.guard.seq !== live.seq) {
-    return { kind: "refused", current: live, result: null };
-  }
+  const fence = judgeGuard(request, current.live);
+  if (fence) return fence;
   if (request.epoch !== held) return { kind: "stale-epoch" };
   if (request.metadata && request.metadata.expectVersion !== current.metadataVersion) return { kind: "metadata-conflict" };
-  return { kind: "refused", current: live, result: null };
+  return { kind: "refused", current: current.live, result: null };
+}
+
+/** The outcome when the quoted or exact seq does not fit the live row, else null. */
+function judgeGuard({ guard }: FinishRequest, live: LiveRun): FinishOutcome | null {
+  const refused: FinishOutcome = { kind: "refused", current: live, result: null };
+  if ("seq" in guard) return guard.seq === live.seq ? null : refused;
+  const inAttempt = live.attemptSeq !== null && guard.quoted >= live.attemptSeq;
+  if (live.attemptClosed && inAttempt && guard.quoted < live.seq) return { kind: "attempt-closed", current: live };
+  return inAttempt && guard.quoted <= live.seq ? null : refused;
 }
 
 function isRepeat(request: FinishRequest, result: RunResult): boolean {

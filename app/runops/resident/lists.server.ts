@@ -80,28 +80,27 @@ async function run(db: RunDatabase, sql: string, step: Step): Promise<Matches> {
   // Unnamed on purpose: planned with these values, so that absent filters cost nothing and old partitions are left out.
   const rows = await db.query<{ id: string | null; scanned: number; last_id: string | null }>(sql, [
     filter.envId,
-    step.cursor?.createdAt.toISOString() ?? null,
+    isoOrNull(step.cursor?.createdAt),
     step.cursor?.id ?? null,
     older,
-    filter.createdFrom?.toISOString() ?? null,
-    filter.createdTo?.toISOString() ?? null,
+    isoOrNull(filter.createdFrom),
+    isoOrNull(filter.createdTo),
     step.window,
     step.wanted,
-    orNull(filter.tasks),
-    orNull(filter.queues),
-    orNull(filter.regions),
-    orNull(filter.tags),
-    filter.isTest ?? null,
-    filter.rootOnly ?? false,
-    filter.batchId ?? null,
-    filter.scheduleId ?? null,
-    filter.parentId ?? null,
-    orNull(filter.statuses?.map((status) => RUN_STATUSES[status])),
-    orNull(filter.versionIds),
-    orNull(filter.machines),
+    ...filterValues(filter),
   ]);
   const ids = rows.map((row) => row.id).filter((id) => id !== null);
   return { ids, scanned: rows[0]?.scanned ?? 0, lastId: rows[0]?.last_id ?? null };
+}
+
+/** Values $9 to $20 of the list statements. */
+function filterValues(filter: RunFilter): unknown[] {
+  const lists = [filter.tasks, filter.queues, filter.regions, filter.tags].map(orNull);
+  const single = [filter.isTest, filter.rootOnly ?? false, filter.batchId, filter.scheduleId, filter.parentId].map(
+    (value) => value ?? null
+  );
+  const statuses = orNull(filter.statuses?.map((status) => RUN_STATUSES[status]));
+  return [...lists, ...single, statuses, orNull(filter.versionIds), orNull(filter.machines)];
 }
 
 function cursorOf(filter: RunFilter): Cursor {
@@ -120,6 +119,10 @@ function onlyFinal(filter: RunFilter): boolean {
   return filter.statuses !== undefined && filter.statuses.length > 0 && filter.statuses.every(isFinal);
 }
 
-function orNull<T>(values: T[] | undefined): T[] | null {
+function isoOrNull(time: Date | undefined): string | null {
+  return time ? time.toISOString() : null;
+}
+
+function orNull<T>(values: readonly T[] | undefined): readonly T[] | null {
   return values && values.length > 0 ? values : null;
 }

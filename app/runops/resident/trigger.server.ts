@@ -105,10 +105,13 @@ function answerOfFollower(run: NewRun, leader: NewRun, outcome: TriggerOutcome |
   if (run.requestHash && leader.requestHash?.equals(run.requestHash)) {
     return outcome.kind === "token-used" ? outcome : { kind: "replayed", runId: outcome.runId };
   }
-  const sameKey =
-    run.idempotency !== null && run.idempotency.key === leader.idempotency?.key && run.task === leader.task && run.envId === leader.envId;
-  const decided = outcome.kind === "created" || outcome.kind === "cached" || outcome.kind === "created-canceled";
-  return sameKey && decided && run.oneTimeToken === null ? { kind: "cached", runId: outcome.runId } : null;
+  // A follower with a token must consume it; a leader that was itself replayed or refused says nothing about the key.
+  if (run.oneTimeToken !== null || outcome.kind === "token-used" || outcome.kind === "replayed") return null;
+  return sharesKey(run, leader) ? { kind: "cached", runId: outcome.runId } : null;
+}
+
+function sharesKey(a: NewRun, b: NewRun): boolean {
+  return a.idempotency !== null && a.idempotency.key === b.idempotency?.key && a.task === b.task && a.envId === b.envId;
 }
 
 async function executeWithParents(
