@@ -2,7 +2,6 @@
  * `npm run bench [-- --quick]`: one table of what this server does on this machine, beside the floor of a bare Node
  * server measured in the same minutes. Exits 1 when a step fails; a missed goal is printed, not an error.
  */
-import { readFileSync } from "node:fs";
 import os from "node:os";
 import { performance } from "node:perf_hooks";
 import { renderTable, type Row } from "./report";
@@ -18,18 +17,21 @@ import {
   QUICK,
   row,
   type Bench,
+  type Floor,
   type Lifecycle,
   type TriggerLoad,
 } from "./steps";
 import { registerWorker } from "./worker";
-import { ensureWrk, type LoadResult } from "./wrk";
+import { ensureWrk } from "./wrk";
 
 const CONCURRENCIES = [1, 64, 256] as const;
 type Concurrency = (typeof CONCURRENCIES)[number];
+/** Above it something else is running, which costs every figure, and not evenly. */
+const QUIET_LOAD = 0.5;
 
 type Round = {
-  floor: LoadResult;
-  floorSdk: LoadResult;
+  floor: Floor;
+  floorSdk: Floor;
   triggers: Record<Concurrency, TriggerLoad>;
 };
 type Measured = {
@@ -47,6 +49,11 @@ async function main(): Promise<void> {
   const effort = process.argv.includes("--quick") ? QUICK : FULL;
   const wrk = ensureWrk(say);
   if (!wrk) say("wrk is not there and cannot be installed here: a Node load generator stands in, and throughput looks worse than it is.");
+  const loadBefore = os.loadavg()[0] ?? 0;
+  if (loadBefore > QUIET_LOAD)
+    say(
+      `The load average is ${loadBefore.toFixed(1)} before anything began: others share the machine, and the figures will be worse than the server is.`
+    );
   const begun = performance.now();
   const installation = await newInstallation();
   let server: RunningServer | undefined;
@@ -62,7 +69,7 @@ async function main(): Promise<void> {
     await server.stop();
     server = await startServer(installation);
     measured.starts = { first: first.readyMs, second: bench.server.readyMs, loaded: server.readyMs };
-    print(measured, { settings, minutes: (performance.now() - begun) / 60_000, effort, wrk });
+    print(measured, { settings, loadBefore, minutes: (performance.now() - begun) / 60_000, effort, wrk });
   } finally {
     await server?.stop();
     removeInstallation(installation);
@@ -116,6 +123,8 @@ function rowsOf({ starts, idle, latency, lifecycle, rounds }: Measured): Row[] {
   return [
     { name: "floor: raw node:http, 64 connections", unit: "requests/s", values: rounds.map((round) => round.floor.perSecond) },
     { name: "floor with the SDK's headers", unit: "requests/s", values: rounds.map((round) => round.floorSdk.perSecond) },
+    { name: "floor: CPU of the server each", unit: "µs", values: rounds.map((round) => round.floor.cpuEach) },
+    { name: "floor with the SDK's headers: CPU each", unit: "µs", values: rounds.map((round) => round.floorSdk.cpuEach) },
     ...CONCURRENCIES.flatMap((connections) => triggerRows(connections, rounds, floor)),
     { name: "lifecycle: trigger, dequeue, start, complete", unit: "runs/s", values: lifecycles, goal: { kind: "at-least", value: 3_000 } },
     { name: "lifecycle: ratio to the floor", unit: "", values: ratio(lifecycles), goal: { kind: "at-least", value: 0.04 } },
@@ -161,15 +170,14 @@ function triggerRows(connections: Concurrency, rounds: readonly Round[], floor: 
   ];
 }
 
-type Circumstances = { settings: string; minutes: number; effort: typeof FULL; wrk: boolean };
+type Circumstances = { settings: string; loadBefore: number; minutes: number; effort: typeof FULL; wrk: boolean };
 
-function print(measured: Measured, { settings, minutes, effort, wrk }: Circumstances): void {
+function print(measured: Measured, { settings, loadBefore, minutes, effort, wrk }: Circumstances): void {
   const cpu = os.cpus();
-  const load = readFileSync("/proc/loadavg", "utf8").split(" ")[0];
   process.stdout.write(
     [
       `Sluice on ${cpu.length} x ${cpu[0]?.model ?? "unknown CPU"}, Node ${process.version}, Linux ${os.release()}; server, Postgres, Redis and load share them.`,
-      `Postgres: ${settings}. Load: ${wrk ? "wrk, one thread" : "a Node loop (no wrk here)"}. Rounds: ${effort.rounds}${effort === QUICK ? " (--quick: not for quoting)" : ""}. Load average at the end ${load}. ${minutes.toFixed(1)} minutes.`,
+      `Postgres: ${settings}. Load: ${wrk ? "wrk, one thread" : "a Node loop (no wrk here)"}. Rounds: ${effort.rounds}${effort === QUICK ? " (--quick: not for quoting)" : ""}. Load average before ${loadBefore.toFixed(1)}. ${minutes.toFixed(1)} minutes.`,
       "",
       renderTable(rowsOf(measured)),
       "",

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { residentBytes } from "./processes";
+import { cpuMicroseconds, residentBytes } from "./processes";
 import type { Row } from "./report";
 import { cpuPer, type CpuTimes, type Installation, type RunningServer, type Stores } from "./server";
 import { percentile } from "./statistics";
@@ -43,10 +43,13 @@ const RATE_PER_SECOND = 50;
 /** A run that is not finished by then is lost. */
 const LIFECYCLE_TIMEOUT_MS = 120_000;
 
-/** Waits for the process's first garbage and start-up work to settle, then watches it do nothing. */
+/** Postgres' backends report their counts up to ten seconds late: start-up must not count as idle. */
+const SETTLE_MS = 12_000;
+
+/** Watches the server do nothing. */
 export async function measureIdle(bench: Bench): Promise<Row[]> {
   const { stores, server, effort } = bench;
-  await delay(5_000);
+  await delay(SETTLE_MS);
   const before = {
     transactions: await stores.transactions(),
     redis: await stores.redisCommands(),
@@ -113,8 +116,10 @@ export async function measureLifecycle(bench: Bench): Promise<Lifecycle> {
   return { perSecond: effort.lifecycleRuns / seconds, cpu };
 }
 
+export type Floor = LoadResult & { cpuEach: number };
+
 /** The floor with the peers' request, or with the SDK's. */
-export async function measureFloor(bench: Bench, script: "plain.lua" | "trigger.lua", connections: number): Promise<LoadResult> {
+export async function measureFloor(bench: Bench, script: "plain.lua" | "trigger.lua", connections: number): Promise<Floor> {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, "floor.mjs")], { stdio: ["ignore", "pipe", "inherit"] });
   try {
     const port = await new Promise<number>((resolve, reject) => {
@@ -127,7 +132,9 @@ export async function measureFloor(bench: Bench, script: "plain.lua" | "trigger.
         ? runWrk({ url: `${origin.origin}${TRIGGER_PATH}`, connections, seconds, script, args: [bench.secretKey, "0"] })
         : closedLoop({ origin, secretKey: bench.secretKey }, connections, seconds);
     await load(1);
-    return await load(bench.effort.loadSeconds);
+    const before = cpuMicroseconds(child.pid ?? 0);
+    const result = await load(bench.effort.loadSeconds);
+    return { ...result, cpuEach: (cpuMicroseconds(child.pid ?? 0) - before) / result.requests };
   } finally {
     child.kill();
   }
