@@ -181,15 +181,21 @@ export async function callRoute<T = Record<string, unknown>>(route: object, call
   const method = call.method ?? (call.body === undefined && module.loader ? "GET" : "POST");
   const handler = method === "GET" ? module.loader : module.action;
   if (!handler) throw new Error(`The route has nothing for ${method}.`);
-  const headers = {
-    "x-trigger-api-version": "2025-07-16",
-    ...(call.token ? { authorization: `Bearer ${call.token}` } : {}),
-    ...call.headers,
-  };
-  const body = call.body === undefined || typeof call.body === "string" ? (call.body as string | undefined) : JSON.stringify(call.body);
-  const request = new Request(`${TEST_ORIGIN}/api/test${call.query ?? ""}`, { method, headers, body });
-  const response = await handler({ request, params: call.params ?? {}, context: {} });
+  const request = new Request(`${TEST_ORIGIN}/api/test${call.query ?? ""}`, { method, headers: headersOf(call), body: bodyOf(call) });
+  return parseAnswer(await handler({ request, params: call.params ?? {}, context: {} }));
+}
+
+function headersOf(call: ApiCall): Record<string, string> {
+  const authorization: Record<string, string> = call.token ? { authorization: `Bearer ${call.token}` } : {};
+  return { "x-trigger-api-version": "2025-07-16", ...authorization, ...call.headers };
+}
+
+function bodyOf({ body }: ApiCall): string | undefined {
+  return body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+}
+
+async function parseAnswer<T>(response: Response): Promise<ApiAnswer<T>> {
   const text = await response.text();
-  const json = response.headers.get("content-type")?.startsWith("application/json") && text !== "";
-  return { status: response.status, headers: response.headers, body: (json ? JSON.parse(text) : text) as T };
+  const isJson = text !== "" && response.headers.get("content-type")?.startsWith("application/json");
+  return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
 }

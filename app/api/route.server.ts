@@ -3,7 +3,7 @@
  * HEAD, `apiAction` the methods it names; every other method is a 405 with `Allow`, answered by the dispatcher.
  */
 import type { ActionFunctionArgs, LoaderFunctionArgs } from "@remix-run/node";
-import { z } from "zod";
+import type { z } from "zod";
 import type { EnvironmentCaller, UserCaller } from "../auth/types";
 import { getApp, type App } from "../wiring.server";
 import { AppError } from "../utils/appError";

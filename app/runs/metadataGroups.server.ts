@@ -46,7 +46,8 @@ export class MetadataGroups {
   }
 
   async #drain(key: string, target: Target): Promise<void> {
-    for (let queue = this.#waiting.get(key); queue && queue.length > 0; ) {
+    const queue = this.#waiting.get(key) ?? [];
+    while (queue.length > 0) {
       const group = queue.splice(0, MAX_GROUP);
       try {
         await this.#commit(target, group);
