@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ["test/e2e/**/*.test.ts"],
     exclude: ["**/node_modules/**", "test/e2e/client/**"],
+    globalSetup: ["test/globalSetup.ts"],
     environment: "node",
     fileParallelism: false,
     testTimeout: 180_000,
