@@ -6,7 +6,7 @@ const page = readFileSync("docs/compatibility.md", "utf8");
 
 test("every unsupported feature stands in docs/compatibility.md with its paths, and no other does", () => {
   const rows = page.slice(page.indexOf("## Refused with 404"), page.indexOf("## Where Sluice differs"));
-  const documented = [...rows.matchAll(/^\| ([^|]+) \| (`[^|]+) \|$/gm)].flatMap(([, feature = "", paths = ""]) =>
+  const documented = [...rows.matchAll(/^\| ([^|]+?) +\| (`[^|]+?) *\|$/gm)].flatMap(([, feature = "", paths = ""]) =>
     [...paths.matchAll(/`([^`]+)`/g)].map(([, prefix = ""]) => `${feature} ${prefix}`)
   );
   expect(documented.sort()).toEqual(UNSUPPORTED.map(({ feature, prefix }) => `${feature} ${prefix}`).sort());
