@@ -7,7 +7,7 @@ import { idMillis } from "../../utils/ids";
 import type { GroupContext } from "../batcher";
 import { booleanColumn, bytesColumn, numberColumn, textArrayColumn, textColumn, timeColumn } from "../columns";
 import { historyRecord } from "../history";
-import { replayMode } from "../replayTurns";
+import { REPLAY_MODES, replayMode } from "../replayTurns";
 import { EXECUTION_STATES, RUN_STATUSES } from "../runStates";
 import type { NewRun, TriggerOutcome } from "../runStore";
 import { cleanText } from "../storedText";
@@ -19,6 +19,7 @@ const UNCLAIM = {
   text: "DELETE FROM run_ops.idempotency_key WHERE env_id = $1 AND task = $2 AND key_hash = $3 AND run_id = $4",
 };
 
+const UNIQUE_VIOLATION = "23505";
 const MS_PER_DAY = 86_400_000;
 /** A row without its payload and metadata, roughly. */
 const ROW_BYTES = 600;
@@ -134,10 +135,7 @@ async function execute(
   options: { nowMs: number; trustParents: boolean },
   outcomes: Map<NewRun, TriggerOutcome>
 ): Promise<Set<string>> {
-  const plain = rows.every((row) => isPlain(row.run));
-  const values = [...commonColumns(rows), new Date(options.nowMs).toISOString(), replayMode(options.nowMs)];
-  if (!plain) values.push(...rareColumns(rows), options.trustParents);
-  const { rows: answers } = await deps.pool.query<Answer>({ ...(plain ? PLAIN : FULL), values });
+  const answers = (await executePlain(deps, rows, options.nowMs)) ?? (await executeFull(deps, rows, options));
   const moved = new Set<string>();
   if (answers.length === 0) return moved;
   const byId = new Map(rows.map((row) => [row.run.id, row]));
@@ -150,6 +148,29 @@ async function execute(
       await deps.pool.query({ ...UNCLAIM, values: [row.run.envId, row.run.task, row.keyHash, row.run.id] });
   }
   return moved;
+}
+
+/** Null when the group needs the full statement: a row has something rare, or a run or request of it exists already. */
+async function executePlain(deps: TriggerDeps, rows: readonly Row[], nowMs: number): Promise<Answer[] | null> {
+  const mode = replayMode(nowMs);
+  if (mode === REPLAY_MODES.aThenB || mode === REPLAY_MODES.bThenA || !rows.every((row) => isPlain(row.run))) return null;
+  try {
+    return (await deps.pool.query<Answer>({ ...PLAIN, values: [...commonColumns(rows), new Date(nowMs).toISOString(), mode] })).rows;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === UNIQUE_VIOLATION) return null;
+    throw error;
+  }
+}
+
+async function executeFull(deps: TriggerDeps, rows: readonly Row[], options: { nowMs: number; trustParents: boolean }): Promise<Answer[]> {
+  const values = [
+    ...commonColumns(rows),
+    new Date(options.nowMs).toISOString(),
+    replayMode(options.nowMs),
+    ...rareColumns(rows),
+    options.trustParents,
+  ];
+  return (await deps.pool.query<Answer>({ ...FULL, values })).rows;
 }
 
 function toOutcome(answer: Answer): TriggerOutcome {

@@ -3,7 +3,7 @@
 -- claimed, request recorded, run created.
 --
 -- $1..$20 as in trigger-plain.sql
--- $21 request hash (null: none)   $22 now   $23 which table takes request hashes (see replayTurns.ts)
+-- $21 request hash (null: none)   $22 now   $23 which table takes request hashes: 1 a, 2 a then b, 3 b, 4 b then a (see replayTurns.ts)
 -- $24 ids of all parents, sorted, each once
 -- $25..$42 one array per column: concurrency key, root id, parent id, parent created_at, depth, batch id, batch index, idempotency
 --         key, its sha256, its expiry, schedule id, replay of, version id, metadata, metadata type, token hash, token expiry, reason
