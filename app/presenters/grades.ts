@@ -13,7 +13,7 @@ const GRADES: Record<ShownStatus, LifecycleIcon> = {
   FAILED: "bad",
   CRASHED: "crash",
   SYSTEM_FAILURE: "crash",
-  CANCELED: "idle",
+  CANCELED: "canceled",
   EXPIRED: "hold",
   TIMED_OUT: "late",
 };

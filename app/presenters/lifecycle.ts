@@ -12,7 +12,8 @@ export type LifecycleInput = {
   version: string | null;
   reason: string | null;
   dueAt: number | null;
-  lastError: string | null;
+  /** One line of the error that ended an attempt, by its number. */
+  attemptErrors: ReadonlyMap<number, string>;
   nowMs: number;
   timeZone: string;
 };
@@ -20,7 +21,7 @@ export type LifecycleInput = {
 const FINAL_WORDS: Record<FinalRunStatus, { title: string; icon: LifecycleIcon }> = {
   COMPLETED_SUCCESSFULLY: { title: "Completed", icon: "ok" },
   COMPLETED_WITH_ERRORS: { title: "Failed", icon: "bad" },
-  CANCELED: { title: "Canceled", icon: "idle" },
+  CANCELED: { title: "Canceled", icon: "canceled" },
   CRASHED: { title: "Crashed", icon: "crash" },
   SYSTEM_FAILURE: { title: "System failure", icon: "crash" },
   EXPIRED: { title: "Expired", icon: "hold" },
@@ -55,7 +56,7 @@ function entryOf(phase: Phase, input: LifecycleInput, before: Phase | undefined)
     case "waiting":
       return entry(open ? "wait" : "ok", open ? "Waiting" : "Waited", [open ? `${length} so far` : length]);
     case "cancelling":
-      return entry("idle", "Cancel requested", ["The worker was told and has a minute to clean up"]);
+      return entry("canceled", "Cancel requested", ["The worker was told and has a minute to clean up"]);
     case "attempt":
       return before?.kind === "waiting" && before.attempt === phase.attempt ? [] : attemptEntry(phase, input);
   }
@@ -63,7 +64,6 @@ function entryOf(phase: Phase, input: LifecycleInput, before: Phase | undefined)
 
 function attemptEntry(phase: Phase, input: LifecycleInput): LifecycleEntry[] {
   const attempt = input.attempts.find((candidate) => candidate.number === phase.attempt);
-  const lastFailed = input.attempts.filter((candidate) => candidate.outcome === "failed").at(-1);
   const length = attempt ? formatDuration((attempt.to ?? input.nowMs) - attempt.from, 2) : "";
   const name = `Attempt ${phase.attempt}`;
   if (!attempt || attempt.outcome === "running") {
@@ -72,6 +72,6 @@ function attemptEntry(phase: Phase, input: LifecycleInput): LifecycleEntry[] {
   if (attempt.outcome !== "failed") {
     return [{ icon: "ok", title: `${name} started`, note: [length], at: phase.from, open: false }];
   }
-  const error = lastFailed === attempt && input.lastError ? `, ${input.lastError}` : "";
-  return [{ icon: "bad", title: `${name} failed`, note: [`${length}${error}`], at: phase.from, open: false }];
+  const error = input.attemptErrors.get(attempt.number);
+  return [{ icon: "bad", title: `${name} failed`, note: [error ? `${length}, ${error}` : length], at: phase.from, open: false }];
 }

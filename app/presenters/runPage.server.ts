@@ -104,14 +104,15 @@ export async function presentRun(app: RunPageApp, input: RunPageInput): Promise<
       version: versionName,
       reason: detail.reason,
       dueAt: detail.dueAt?.getTime() ?? null,
-      lastError: lastError?.line ?? null,
+      attemptErrors: attemptErrors(story.attempts, trace?.spans ?? [], lastError?.line ?? null),
       nowMs,
       timeZone: input.timeZone,
     }),
     payload: await dataView(header.payload, header.payloadType),
     output: await dataView(detail.result?.output ?? null, detail.result?.outputType ?? "application/json"),
     metadata: await dataView(detail.metadata, detail.metadataType),
-    error: lastError ? { title: errorTitle(detail, story.attempts), view: lastError.view } : null,
+    // A cancel is an outcome, not a failure: the lifecycle says who asked for it.
+    error: lastError && detail.status !== "CANCELED" ? { title: errorTitle(detail, story.attempts), view: lastError.view } : null,
     ...logsOf(trace?.spans ?? []),
     span,
     facts: factsOf(detail, { base: input.base, children: children.map((child) => child.header.id) }),
@@ -169,6 +170,19 @@ function errorOf(detail: RunDetail): { view: NonNullable<ReturnType<typeof error
   return view ? { view, line: errorLine(view) } : null;
 }
 
+/** Errors of attempts: the stored one belongs to the last that failed, the others come from their spans. */
+function attemptErrors(attempts: readonly Attempt[], spans: readonly TraceSpan[], stored: string | null): Map<number, string> {
+  const errors = new Map<number, string>();
+  for (const span of spans) {
+    const event = span.events.find((candidate) => candidate.name === "exception");
+    const view = span.attempt !== null && event ? exceptionOf(event.properties.exception) : null;
+    if (span.attempt !== null && view && !errors.has(span.attempt)) errors.set(span.attempt, errorLine(view));
+  }
+  const last = attempts.filter((attempt) => attempt.outcome === "failed").at(-1);
+  if (last && stored) errors.set(last.number, stored);
+  return errors;
+}
+
 function errorTitle(detail: RunDetail, attempts: readonly Attempt[]): string {
   const failed = attempts.filter((attempt) => attempt.outcome === "failed").at(-1);
   if (detail.result)
@@ -211,7 +225,7 @@ function factsOf(detail: RunDetail, related: { base: string; children: readonly 
     fact("Replay of", header.replayOf, run),
     fact("Children", related.children.length || null, (count) => childWords(count, related)),
     fact("Compute", detail.usageMs || null, (ms) => [formatDuration(ms, 2)]),
-    fact("Region", header.region, (region) => [{ code: region }]),
+    fact("Region", header.region === header.envId ? null : header.region, (region) => [{ code: region }]),
   ];
   return facts.filter((item): item is Fact => item !== null);
 }

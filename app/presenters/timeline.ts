@@ -99,7 +99,7 @@ function groupByAttempt(lines: readonly TraceSpan[]): Map<number, TraceSpan[]> {
   return groups;
 }
 
-const ATTEMPT_ICONS: Record<Attempt["outcome"], LifecycleIcon> = { running: "run", completed: "ok", failed: "bad", canceled: "idle" };
+const ATTEMPT_ICONS: Record<Attempt["outcome"], LifecycleIcon> = { running: "run", completed: "ok", failed: "bad", canceled: "canceled" };
 
 function attemptRow(attempt: Attempt, input: TimelineInput, { axis, nowMs }: Placed): TimelineRow {
   const to = attempt.to ?? nowMs;
@@ -166,6 +166,6 @@ function logIcon(line: TraceSpan): TimelineRow["icon"] {
 
 function spanIcon(line: TraceSpan): LifecycleIcon {
   if (line.isError) return "bad";
-  if (line.isCancelled) return "idle";
+  if (line.isCancelled) return "canceled";
   return line.isPartial ? "run" : "ok";
 }

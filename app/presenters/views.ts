@@ -46,7 +46,7 @@ export type DataView =
 
 export type ErrorView = { name: string; message: string; stack: string | null };
 
-export type LifecycleIcon = "ok" | "bad" | "late" | "wait" | "run" | "idle" | "hold" | "crash";
+export type LifecycleIcon = "ok" | "bad" | "late" | "wait" | "run" | "idle" | "hold" | "crash" | "canceled";
 export type LifecycleEntry = { icon: LifecycleIcon; title: string; note: Words; at: number | null; open: boolean };
 
 export type TimelineBar = { tone: Tone; left: number; width: number; title: string };

@@ -135,7 +135,8 @@ function inLine({ queue }: Facts): WaitReason {
 /** The index counts the whole queue: at most all the others are ahead. */
 function aheadOf(queue: QueueFacts): string | null {
   const others = queue.queued - 1;
-  return others > 0 ? `${formatCount(others)} others queued` : null;
+  if (others <= 0) return null;
+  return others === 1 ? "1 other queued" : `${formatCount(others)} others queued`;
 }
 
 function sentence(title: string, text: Words, short: Words): WaitReason {

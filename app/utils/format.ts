@@ -11,10 +11,16 @@ export function formatDuration(ms: number, digits: 1 | 2 = 1): string {
   const value = Math.max(0, ms);
   if (value < 10) return `${Math.round(value)} ms`;
   if (value < 100) return `${(value / SECOND).toFixed(2)} s`;
-  if (value < MINUTE) return `${(Math.floor(value / 10) / 100).toFixed(value < 10 * SECOND ? digits : 1)} s`;
+  if (value < MINUTE) return `${floorTo(value / SECOND, value < 10 * SECOND ? digits : 1)} s`;
   if (value < HOUR) return twoUnits(value, MINUTE, "min", SECOND, "s");
   if (value < DAY) return twoUnits(value, HOUR, "h", MINUTE, "min");
   return twoUnits(value, DAY, "d", HOUR, "h");
+}
+
+/** Cut, not rounded: what has not lasted a minute must not read 60.0 s. */
+function floorTo(value: number, digits: number): string {
+  const scale = 10 ** digits;
+  return (Math.floor(value * scale + 1e-6) / scale).toFixed(digits);
 }
 
 /** A length that was asked for in whole seconds: `30 s`, `10 min`. */

@@ -208,7 +208,7 @@ export function runView(): RunView {
       version: "20261121.2",
       reason: null,
       dueAt: null,
-      lastError: "RateLimitError: 429 Too Many Requests",
+      attemptErrors: new Map([[1, "RateLimitError: 429 Too Many Requests"]]),
       nowMs: NOW,
       timeZone: "UTC",
     }),

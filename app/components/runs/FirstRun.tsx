@@ -10,7 +10,7 @@ export function FirstRun({ view }: { view: FirstRunView }) {
   const task = view.tasks[0] ?? "hello-world";
   const url = `export TRIGGER_API_URL=${view.origin}`;
   const trigger = (key: string) =>
-    `curl -H "Authorization: Bearer ${key}" -d '{"payload":{"name":"Ada"}}' \\\n  -H "Content-Type: application/json" ${view.origin}/api/v1/tasks/${task}/trigger`;
+    `curl -H "Authorization: Bearer ${key}" -d '{"payload":{"name":"Ada"}}' \\\n  -H "Content-Type: application/json" \\\n  ${view.origin}/api/v1/tasks/${task}/trigger`;
   return (
     <div className="fr">
       <header>

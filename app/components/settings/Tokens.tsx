@@ -53,6 +53,13 @@ export function TokensTable({ tokens, asOf }: { tokens: readonly ShownToken[]; a
     <section className="panel" aria-label="Your tokens">
       <table className="inset">
         <caption>Your personal access tokens, newest first</caption>
+        <colgroup>
+          <col />
+          <col style={{ width: "38%" }} />
+          <col className="hide-sm" style={{ width: 110 }} />
+          <col className="hide-sm" style={{ width: 110 }} />
+          <col style={{ width: 96 }} />
+        </colgroup>
         <thead>
           <tr>
             <th scope="col">Name</th>

@@ -120,7 +120,8 @@ function Foot({ shell }: { shell: ShellData }) {
 
 function Health({ health }: { health: ShellHealth }) {
   const healthy = health.postgresMs !== null && health.redisMs !== null;
-  const part = (name: string, ms: number | null) => (ms === null ? `${name} does not answer` : `${name} ${ms.toFixed(1)} ms`);
+  const part = (name: string, ms: number | null) =>
+    ms === null ? `${name} does not answer` : `${name} ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   return (
     <>
       <div className="row">

@@ -1,4 +1,5 @@
 import {
+  Ban,
   CircleCheck,
   CircleDashed,
   CirclePause,
@@ -21,6 +22,7 @@ const ICONS: Record<LifecycleIcon | "log", LucideIcon> = {
   run: CirclePlay,
   hold: Package,
   idle: CircleDashed,
+  canceled: Ban,
   log: Text,
 };
 const WORDS: Record<LifecycleIcon | "log", string> = {
@@ -32,6 +34,7 @@ const WORDS: Record<LifecycleIcon | "log", string> = {
   run: "running",
   hold: "held back",
   idle: "not started",
+  canceled: "canceled",
   log: "log line",
 };
 
