@@ -169,6 +169,7 @@ function queryOf(url: string): Record<string, string> {
   return query;
 }
 
+/** For logs: the token of an OTLP path is a credential, so it is left out. */
 function pathOf(url: string): string {
-  return new URL(url).pathname;
+  return new URL(url).pathname.replace(/^\/otel\/[^/]+/, "/otel/***");
 }
