@@ -33,6 +33,8 @@ export type EngineFixture = {
   recovery: Recovery;
   engine: Engine;
   worker: DevWorker;
+  /** Milliseconds that a poll is held. */
+  holdMs: number;
   dev: EnvironmentView;
   prod: EnvironmentView;
   /** Registers a dev worker; its friendly id. */
@@ -61,24 +63,7 @@ export async function createEngineFixture(options: Partial<EngineOptions> = {}):
   await environments.start();
   const { dev, prod } = await createTenancy(environments, clock);
   const store = createRunStore({ url: services.databaseUrl, name: "test", clock, log });
-  const index = createQueueIndex({ redis: services.redis, limits: limitsSource(environments), clock, log });
-  const subscriber = createRedis({ url: services.redisUrl, name: "feed", log });
-  const engine = createEngine({
-    store,
-    index,
-    directory: environments,
-    workers: environments,
-    changes: environments.changes,
-    auth: { secretKey: (request) => keyCaller(environments, request) },
-    redis: services.redis,
-    subscriber,
-    clock,
-    log,
-    origin: "http://127.0.0.1:3030",
-    otlpEndpoint: (env) => `http://127.0.0.1:3030/otel/token-of-${env.slug}`,
-    random: () => 0.5,
-    options: { dequeueHoldMs: QUIET_HOLD_MS, ...options },
-  });
+  const { engine, index, subscriber } = buildEngine({ services, clock, environments, store }, options);
   const timeouts = { pendingExecutingMs: options.startTimeoutMs ?? 60_000, executingMs: options.heartbeatTimeoutMs ?? 300_000 };
   const recovery = createRecovery({ index, store, clock, log, onOverdue: (ids) => engine.onOverdue(ids), timeouts });
   await index.start();
@@ -90,6 +75,7 @@ export async function createEngineFixture(options: Partial<EngineOptions> = {}):
   return {
     ...{ services, clock, environments, store, index, recovery, engine, dev, prod, reload },
     worker: engine.devWorker,
+    holdMs: options.dequeueHoldMs ?? QUIET_HOLD_MS,
     async register(tasks, contentHash) {
       const answer = await engine.devWorker.register(dev, dev.project.ref, workerBody(tasks, contentHash ?? `hash-${++builds}`));
       return (answer as { id: string }).id;
@@ -109,6 +95,51 @@ export async function createEngineFixture(options: Partial<EngineOptions> = {}):
       await environments.stop();
       await subscriber.quit();
       await services.close();
+    },
+  };
+}
+
+type Shared = Pick<EngineFixture, "services" | "clock" | "environments" | "store">;
+
+function buildEngine({ services, clock, environments, store }: Shared, options: Partial<EngineOptions>) {
+  const log = silentLogger;
+  const index = createQueueIndex({ redis: services.redis, limits: limitsSource(environments), clock, log });
+  const subscriber = createRedis({ url: services.redisUrl, name: "feed", log });
+  const engine = createEngine({
+    ...{ store, index, clock, log, subscriber },
+    directory: environments,
+    workers: environments,
+    changes: environments.changes,
+    auth: { secretKey: (request) => keyCaller(environments, request) },
+    redis: services.redis,
+    origin: "http://127.0.0.1:3030",
+    otlpEndpoint: (env) => `http://127.0.0.1:3030/otel/token-of-${env.slug}`,
+    random: () => 0.5,
+    options: { dequeueHoldMs: QUIET_HOLD_MS, ...options },
+  });
+  return { engine, index, subscriber };
+}
+
+/** A second engine over the same stores, as another server process would be: it shares no memory with the first. */
+export async function openSecondEngine(fixture: EngineFixture, options: Partial<EngineOptions> = {}) {
+  const { engine, index, subscriber } = buildEngine(fixture, options);
+  const { store, clock } = fixture;
+  const timeouts = { pendingExecutingMs: 60_000, executingMs: 300_000 };
+  const recovery = createRecovery({ index, store, clock, log: silentLogger, onOverdue: (ids) => engine.onOverdue(ids), timeouts });
+  await index.start();
+  await recovery.start();
+  await recovery.ensureReady();
+  await engine.start();
+  return {
+    engine,
+    worker: engine.devWorker,
+    dev: fixture.dev,
+    holdMs: fixture.holdMs,
+    async close() {
+      await engine.stop();
+      await recovery.stop();
+      await index.stop();
+      await subscriber.quit();
     },
   };
 }
@@ -204,11 +235,19 @@ export type StartedRun = {
 export type CompletedRun = { attemptStatus: string; snapshotId: string; run: { status: string; attemptNumber: number } };
 
 /** A dev worker of one environment: what the CLI does, a call at a time. */
-export function workerOf(fixture: Pick<EngineFixture, "worker" | "dev">, workerId: string) {
+export function workerOf(fixture: Pick<EngineFixture, "worker" | "dev" | "holdMs">, workerId: string) {
   const env = fixture.dev;
   return {
-    /** The run of one poll, or null when it was held in vain. */
+    /** The run of a poll, or null when it was held in vain; repeated as the CLI does when news of a registration ends it early. */
     async poll(signal: AbortSignal = new AbortController().signal): Promise<DequeuedRun | null> {
+      const deadline = Date.now() + fixture.holdMs;
+      for (;;) {
+        const run = await this.pollOnce(signal);
+        if (run || signal.aborted || Date.now() >= deadline) return run;
+      }
+    },
+    /** One request. */
+    async pollOnce(signal: AbortSignal = new AbortController().signal): Promise<DequeuedRun | null> {
       const answer = await fixture.worker.dequeue(env, { currentWorker: workerId }, signal);
       const message = answer.dequeuedMessages[0] as DequeuedRun["message"] | undefined;
       if (!message) return null;

@@ -3,12 +3,14 @@ import type { ConfigChange, ConfigChanges, EnvironmentDirectory } from "../envir
 import { errorMessage, type Logger } from "../platform/logger";
 import type { DequeueHub } from "./dequeueHub.server";
 import type { LimitsChangedService } from "./limits.server";
+import type { PromotePendingVersionsService } from "./pendingVersions.server";
 
 type FollowDeps = {
   changes: ConfigChanges;
   directory: Pick<EnvironmentDirectory, "byId">;
   limits: LimitsChangedService;
   hub: DequeueHub;
+  pending: PromotePendingVersionsService;
   log: Logger;
 };
 
@@ -37,11 +39,21 @@ export function followChanges(deps: FollowDeps): () => void {
   return deps.changes.subscribe((change) => {
     if (change.id === null) return;
     if (change.scope === "environment" || change.scope === "queue") void refresh(change.id);
-    if (change.scope === "environment" || change.scope === "key") void endPolls(deps, change);
+    if (change.scope === "environment" || change.scope === "key" || change.scope === "worker") void endPolls(deps, change);
+    if (change.scope === "worker") void promote(deps, change.id);
   });
 }
 
-/** A held poll was authorised when it came: it has to come again with a key that is still good. */
+/** A process that had not heard of the new version may have parked runs for it in the meantime. */
+async function promote({ pending, log }: FollowDeps, envId: string): Promise<void> {
+  try {
+    await pending.call(envId);
+  } catch (error) {
+    log.warn("pending_version.failed", { envId, message: errorMessage(error) });
+  }
+}
+
+/** A held poll was authorised when it came: it has to come again, with a key that is still good and the newest worker. */
 async function endPolls({ directory, hub, log }: FollowDeps, { id }: ConfigChange): Promise<void> {
   try {
     const env = id ? await directory.byId(id) : null;

@@ -54,7 +54,7 @@ describe("versions", () => {
 
   it("A15 registration answers held polls empty, and a poll gets runs for its own worker only", async () => {
     const oldId = await f.register([{ id: "a" }]);
-    const held = workerOf(f, oldId).poll();
+    const held = workerOf(f, oldId).pollOnce();
     await expect.poll(async () => (await f.index.counts(f.dev.id)).queued).toBe(0);
     const newId = await f.register([{ id: "a" }, { id: "b" }]);
     expect(await held).toBeNull();
@@ -75,7 +75,7 @@ describe("versions", () => {
     const oldId = await f.register([{ id: "a" }]);
     const newId = await f.register([{ id: "a" }, { id: "b" }]);
     const runId = await f.trigger({ task: "b" });
-    expect(await workerOf(f, oldId).poll()).toBeNull();
+    expect(await workerOf(f, oldId).pollOnce()).toBeNull();
     const run = await workerOf(f, newId).take();
     expect(run.runId).toBe(runId);
     await workerOf(f, newId).complete(run, run.started.snapshotId, ok);
