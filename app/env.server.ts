@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
 import { authEnvSchema } from "./auth/env";
+import { deploymentsEnvSchema } from "./deployments/env";
 import { engineEnvSchema } from "./engine/env";
 import { environmentsEnvSchema } from "./environments/env";
 import { platformEnvSchema } from "./platform/env";
@@ -18,6 +19,7 @@ export const envSchema = z.object({
   ...runOpsEnvSchema.shape,
   ...runsEnvSchema.shape,
   ...telemetryEnvSchema.shape,
+  ...deploymentsEnvSchema.shape,
 });
 
 /** Every variable, parsed, with defaults filled in; secrets may still be missing. */

@@ -9,6 +9,7 @@ import { engineOptions } from "./engine/env";
 import { createQueueIndex, type QueueIndexDriver } from "./engine/queueIndex.server";
 import type { QueueIndex } from "./engine/queueIndex";
 import { createRecovery, type Recovery } from "./engine/recovery/recovery.server";
+import { createDeployments, type Deployments } from "./deployments/deployments.server";
 import { createEnvironments, type Environments } from "./environments/environments.server";
 import { systemClock, type Clock } from "./platform/clock";
 import { createPool, type Pool } from "./platform/db.server";
@@ -36,6 +37,7 @@ export type App = {
   engine: Engine;
   runs: Runs;
   telemetry: Telemetry;
+  deployments: Deployments;
 };
 
 /** What `startApp` builds the application from. */
@@ -78,6 +80,7 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
     await parts.runOps.start();
     await parts.index.start();
     await app.telemetry.start();
+    await app.deployments.start();
     app.engine.attach(options.server);
     await parts.recovery.start();
     await app.engine.start();
@@ -121,6 +124,7 @@ function build({ env, log }: StartOptions): Parts {
     engine,
     runs,
     telemetry,
+    deployments: buildDeployments(context, connections.pool, environments),
   };
   return { ...connections, app, runOps, index, recovery, bootstrap };
 }
@@ -193,6 +197,15 @@ function buildEngine({ env, log, clock, origin }: Context, { redis, subscriber }
   return { engine, index, recovery };
 }
 
+function buildDeployments({ env, log, clock, origin }: Context, pool: Pool, environments: Environments): Deployments {
+  return createDeployments({
+    ...{ pool, environments, clock, log, origin },
+    directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL,
+    dataDir: env.SLUICE_DATA_DIR,
+    holdSegmentMs: env.HOLD_SEGMENT_MS,
+  });
+}
+
 type RunsParts = { environments: Environments; engine: Engine; index: QueueIndex; store: RunStore };
 
 function buildRuns({ env, log, clock, origin }: Context, { environments, engine, index, store }: RunsParts): Runs {
@@ -223,6 +236,7 @@ function connect(env: StartOptions["env"], log: Logger): Connections {
 }
 
 async function stop({ app, runOps, index, recovery, pool, redis, subscriber }: Parts): Promise<void> {
+  await app.deployments.stop();
   await app.engine.stop();
   await recovery.stop();
   await index.stop();

@@ -126,6 +126,7 @@ CREATE TABLE "deployment" (
   "external_id"           text,
   "request_key"           text,
   "hold_requests"         integer NOT NULL DEFAULT 0,
+  "event_seq"             bigint NOT NULL DEFAULT 0,
   "redeploy_of_id"        text COLLATE "C",
   "superseded_by_id"      text COLLATE "C",
   "leader_epoch"          bigint NOT NULL DEFAULT 0,

@@ -1,0 +1,12 @@
+/** Settings of deployments, read by `app/env.server.ts`. */
+import { z } from "zod";
+
+export const deploymentsEnvSchema = z.object({
+  /**
+   * Milliseconds that one answer to `trigger deploy` is held while the deployment is under way; the CLI then asks again.
+   * Default 240,000: the CLI's own patience is 300 s. Behind a proxy that gives up sooner, less than its timeout.
+   */
+  HOLD_SEGMENT_MS: z.coerce.number().int().min(100).max(290_000).default(240_000),
+});
+
+export type DeploymentsEnv = z.output<typeof deploymentsEnvSchema>;
