@@ -73,7 +73,8 @@ export async function runTriggerGroup(deps: TriggerDeps, group: readonly NewRun[
 type Follower = { run: NewRun; leader: NewRun };
 
 /** One statement cannot meet a key twice: the first of each goes ahead, the others follow it. */
-function separate(runs: readonly NewRun[]): { leaders: NewRun[]; followers: Follower[] } {
+function separate(runs: readonly NewRun[]): { leaders: readonly NewRun[]; followers: Follower[] } {
+  if (!mayConflict(runs)) return { leaders: runs, followers: [] };
   const taken = new Map<string, NewRun>();
   const leaders: NewRun[] = [];
   const followers: Follower[] = [];
@@ -89,6 +90,22 @@ function separate(runs: readonly NewRun[]): { leaders: NewRun[]; followers: Foll
     leaders.push(run);
   }
   return { leaders, followers };
+}
+
+/** False when every run has an id and a request of its own and nothing else to claim: the usual group, decided cheaply. */
+function mayConflict(runs: readonly NewRun[]): boolean {
+  const ids = new Set<string>();
+  const hashes = new Set<string>();
+  let hashed = 0;
+  for (const run of runs) {
+    if (run.idempotency !== null || run.oneTimeToken !== null) return true;
+    ids.add(run.id);
+    if (run.requestHash) {
+      hashes.add(run.requestHash.toString("latin1"));
+      hashed += 1;
+    }
+  }
+  return ids.size < runs.length || hashes.size < hashed;
 }
 
 function claimsOf(run: NewRun): string[] {
