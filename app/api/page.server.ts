@@ -110,7 +110,7 @@ export function field(form: FormData, name: string): string {
 
 /** A path on this server to go back to, or the fallback: never another site's address. */
 export function safePath(text: string | null | undefined, fallback: string): string {
-  if (!text || !text.startsWith("/") || /^\/[/\\]/.test(text) || /[\u0000-\u001f]/.test(text)) return fallback;
+  if (!text || !text.startsWith("/") || /^\/[/\\]/.test(text) || [...text].some((char) => char < " ")) return fallback;
   const url = new URL(text, "http://sluice.invalid");
   return url.host === "sluice.invalid" ? url.pathname + url.search + url.hash : fallback;
 }

@@ -1,7 +1,7 @@
 /** The lifecycle list of the run page: one entry per thing that happened, oldest first. Pure. */
 import type { FinalRunStatus } from "../runops/runStates";
 import { clockTime, formatDuration } from "../utils/format";
-import type { Attempt, Phase } from "./runHistory";
+import type { Attempt, Phase, PhaseKind } from "./runHistory";
 import type { LifecycleEntry, LifecycleIcon, Words } from "./views";
 
 export type LifecycleInput = {
@@ -36,30 +36,42 @@ export function lifecycleOf(input: LifecycleInput): LifecycleEntry[] {
   return [...entries, { icon, title, note: input.final.note ? [input.final.note] : [], at: input.final.at, open: false }];
 }
 
+type Told = { icon: LifecycleIcon; title: string; note: Words };
+type Telling = { input: LifecycleInput; open: boolean; length: string };
+
+/** What each kind of stretch reads like, while it lasts and after. */
+const TELL: Record<Exclude<PhaseKind, "attempt">, (telling: Telling) => Told> = {
+  delayed: (telling) => ({ icon: telling.open ? "idle" : "ok", title: "Delayed", note: [untilDue(telling)] }),
+  version: ({ input, open, length }) => ({
+    icon: open ? "hold" : "ok",
+    title: "Waited for a version",
+    note: [(open && input.reason) || length],
+  }),
+  queued: ({ input, open, length }) => ({ icon: open ? "idle" : "ok", title: "Queued", note: [`${length} in `, { code: input.queue }] }),
+  handover: ({ input, open }) => ({
+    icon: open ? "run" : "ok",
+    title: "Handed to a worker",
+    note: input.version ? ["Version ", { code: input.version }] : [],
+  }),
+  retry: (telling) => ({ icon: "late", title: "Retry delay", note: [untilDue(telling)] }),
+  waiting: ({ open, length }) =>
+    open ? { icon: "wait", title: "Waiting", note: [`${length} so far`] } : { icon: "ok", title: "Waited", note: [length] },
+  cancelling: () => ({ icon: "canceled", title: "Cancel requested", note: ["The worker was told and has a minute to clean up"] }),
+};
+
 function entryOf(phase: Phase, input: LifecycleInput, before: Phase | undefined): LifecycleEntry[] {
+  if (phase.kind === "attempt") {
+    // After a wait the same attempt goes on: that is no new event.
+    return before?.kind === "waiting" && before.attempt === phase.attempt ? [] : attemptEntry(phase, input);
+  }
   const open = phase.to === null;
   const length = formatDuration((phase.to ?? input.nowMs) - phase.from, 2);
-  const entry = (icon: LifecycleIcon, title: string, note: Words): LifecycleEntry[] => [{ icon, title, note, at: phase.from, open }];
-  switch (phase.kind) {
-    case "delayed":
-      return entry(open ? "idle" : "ok", "Delayed", [open && input.dueAt ? `until ${clockTime(input.dueAt, input.timeZone)}` : length]);
-    case "version":
-      return entry(open ? "hold" : "ok", "Waited for a version", [open && input.reason ? input.reason : length]);
-    case "queued":
-      return entry(open ? "idle" : "ok", "Queued", [`${length} in `, { code: input.queue }]);
-    case "handover":
-      return entry(open ? "run" : "ok", "Handed to a worker", input.version ? ["Version ", { code: input.version }] : []);
-    case "retry":
-      return entry("late", "Retry delay", [
-        open && input.dueAt && input.dueAt > input.nowMs ? `until ${clockTime(input.dueAt, input.timeZone)}` : length,
-      ]);
-    case "waiting":
-      return entry(open ? "wait" : "ok", open ? "Waiting" : "Waited", [open ? `${length} so far` : length]);
-    case "cancelling":
-      return entry("canceled", "Cancel requested", ["The worker was told and has a minute to clean up"]);
-    case "attempt":
-      return before?.kind === "waiting" && before.attempt === phase.attempt ? [] : attemptEntry(phase, input);
-  }
+  return [{ ...TELL[phase.kind]({ input, open, length }), at: phase.from, open }];
+}
+
+function untilDue({ input, open, length }: Telling): string {
+  const ahead = open && input.dueAt !== null && input.dueAt > input.nowMs;
+  return ahead && input.dueAt !== null ? `until ${clockTime(input.dueAt, input.timeZone)}` : length;
 }
 
 function attemptEntry(phase: Phase, input: LifecycleInput): LifecycleEntry[] {

@@ -42,13 +42,11 @@ export function toRunRow(run: RunListItem, context: RowContext): RunRow {
 /** Queued: from being queued to the first attempt. Ran: from there to the end, or to now. */
 function timesOf(run: RunListItem, nowMs: number, final: boolean): Times {
   if (run.status === "DELAYED") return { queuedMs: null, ranMs: null, growing: null };
-  const end = run.completedAt?.getTime() ?? run.updatedAt.getTime();
-  const until = final ? end : nowMs;
+  const until = final ? (run.completedAt ?? run.updatedAt).getTime() : nowMs;
   const queuedAt = (run.queuedAt ?? run.header.createdAt).getTime();
-  const began = (run.executedAt ?? null)?.getTime() ?? null;
-  const queuedMs = Math.max(0, (began ?? until) - queuedAt);
-  if (began === null) return { queuedMs, ranMs: null, growing: final ? null : "queue" };
-  return { queuedMs, ranMs: Math.max(0, until - began), growing: final ? null : "run" };
+  if (!run.executedAt) return { queuedMs: Math.max(0, until - queuedAt), ranMs: null, growing: final ? null : "queue" };
+  const began = run.executedAt.getTime();
+  return { queuedMs: Math.max(0, began - queuedAt), ranMs: Math.max(0, until - began), growing: final ? null : "run" };
 }
 
 const FAILED = new Set(["COMPLETED_WITH_ERRORS", "CRASHED", "SYSTEM_FAILURE", "TIMED_OUT"]);

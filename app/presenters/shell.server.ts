@@ -1,7 +1,7 @@
 /** What the frame around every page shows: projects and environments of the person, health, who they are. */
 import type { UserCaller } from "../auth/types";
 import type { ProjectSummary } from "../environments/tenancy.server";
-import type { ShellData, ShellEnvironment, ShellHealth, ShellProject } from "../components/shell/types";
+import type { ShellData, ShellEnvironment, ShellHealth, ShellProject } from "./shellView";
 import type { App } from "../wiring.server";
 
 export type ShellApp = Pick<App, "environments" | "store" | "index" | "config">;

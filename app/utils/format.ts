@@ -12,9 +12,9 @@ export function formatDuration(ms: number, digits: 1 | 2 = 1): string {
   if (value < 10) return `${Math.round(value)} ms`;
   if (value < 100) return `${(value / SECOND).toFixed(2)} s`;
   if (value < MINUTE) return `${floorTo(value / SECOND, value < 10 * SECOND ? digits : 1)} s`;
-  if (value < HOUR) return twoUnits(value, MINUTE, "min", SECOND, "s");
-  if (value < DAY) return twoUnits(value, HOUR, "h", MINUTE, "min");
-  return twoUnits(value, DAY, "d", HOUR, "h");
+  if (value < HOUR) return twoUnits(value, [MINUTE, "min"], [SECOND, "s"]);
+  if (value < DAY) return twoUnits(value, [HOUR, "h"], [MINUTE, "min"]);
+  return twoUnits(value, [DAY, "d"], [HOUR, "h"]);
 }
 
 /** Cut, not rounded: what has not lasted a minute must not read 60.0 s. */
@@ -28,7 +28,9 @@ export function formatSeconds(seconds: number): string {
   return seconds < 60 ? `${seconds} s` : formatDuration(seconds * SECOND);
 }
 
-function twoUnits(value: number, big: number, bigName: string, small: number, smallName: string): string {
+type Unit = readonly [ms: number, name: string];
+
+function twoUnits(value: number, [big, bigName]: Unit, [small, smallName]: Unit): string {
   const whole = Math.floor(value / big);
   const rest = Math.floor((value - whole * big) / small);
   return rest === 0 ? `${whole} ${bigName}` : `${whole} ${bigName} ${rest} ${smallName}`;

@@ -1,5 +1,5 @@
 /** View models for rendering tests: the same invented installation as the mock-ups. */
-import type { ShellData, ShellPlace } from "~/components/shell/types";
+import type { ShellData, ShellPlace } from "~/presenters/shellView";
 import { lifecycleOf } from "~/presenters/lifecycle";
 import { filtersView, parseRunsQuery } from "~/presenters/runFilters";
 import { attemptsOf, phasesOf, stretchesOf } from "~/presenters/runHistory";

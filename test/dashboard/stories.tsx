@@ -10,7 +10,7 @@ import { TestForm } from "~/components/settings/TestForm";
 import { ApprovalPage } from "~/components/shell/ApprovalPage";
 import { LoginForm, LoginPage } from "~/components/shell/LoginPage";
 import { Shell } from "~/components/shell/Shell";
-import type { Crumb } from "~/components/shell/types";
+import type { Crumb } from "~/components/shell/place";
 import { CsrfProvider } from "~/components/ui/forms";
 import { BASE, filtersOf, NOW, place, rows, runView, shell } from "./fixtures";
 

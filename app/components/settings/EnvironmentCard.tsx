@@ -4,7 +4,7 @@ import { CopyButton } from "~/components/ui/CopyButton";
 import { Banner } from "~/components/ui/Banner";
 import { FormToken, Submit } from "~/components/ui/forms";
 import { Time } from "~/components/ui/Time";
-import { glyphOf } from "~/components/shell/types";
+import { glyphOf } from "~/components/shell/place";
 import type { EnvironmentCard as Card } from "~/presenters/keys.server";
 import { formatCount, maskSecret } from "~/utils/format";
 

@@ -2,7 +2,8 @@ import { Link, useLocation } from "@remix-run/react";
 import { Activity, ChevronsUpDown, KeyRound, Terminal, UserRound, type LucideIcon } from "lucide-react";
 import { Mark } from "~/components/ui/Mark";
 import { FormToken } from "~/components/ui/forms";
-import { glyphOf, type ShellData, type ShellHealth, type ShellPlace } from "./types";
+import type { ShellData, ShellHealth, ShellPlace } from "~/presenters/shellView";
+import { glyphOf } from "./place";
 
 type Item = { label: string; href: string; icon: LucideIcon };
 type Group = { title: string; items: Item[] };

@@ -6,7 +6,8 @@ import { useHotkeys } from "~/hooks/useHotkeys";
 import { KeysDialog } from "./KeysDialog";
 import { Nav } from "./Nav";
 import { TopBar } from "./TopBar";
-import type { Crumb, ShellData, ShellPlace } from "./types";
+import type { ShellData, ShellPlace } from "~/presenters/shellView";
+import type { Crumb } from "./place";
 
 type Props = { shell: ShellData; place: ShellPlace | null; crumbs: readonly Crumb[]; children: ReactNode };
 

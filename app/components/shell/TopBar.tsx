@@ -5,7 +5,8 @@ import { Mark } from "~/components/ui/Mark";
 import { Time } from "~/components/ui/Time";
 import { useLive, type Live } from "~/hooks/live";
 import { plural } from "~/utils/format";
-import { glyphOf, type Crumb, type ShellPlace } from "./types";
+import type { ShellPlace } from "~/presenters/shellView";
+import { glyphOf, type Crumb } from "./place";
 
 type Props = { place: ShellPlace | null; crumbs: readonly Crumb[]; here: string; onMenu: () => void; menuOpen: boolean };
 

@@ -1,0 +1,17 @@
+/** What the shell knows on every page. */
+import type { EnvironmentSlug } from "../environments/types";
+
+export type ShellEnvironment = { id: string; slug: EnvironmentSlug; paused: boolean; href: string };
+export type ShellProject = { orgSlug: string; orgTitle: string; slug: string; name: string; environments: ShellEnvironment[] };
+/** Milliseconds that each store took to answer; null when it did not. */
+export type ShellHealth = { postgresMs: number | null; redisMs: number | null };
+export type ShellFlash = { kind: "ok" | "bad" | "hold" | "run"; title: string; text?: string };
+export type ShellData = {
+  email: string;
+  version: string;
+  projects: ShellProject[];
+  health: ShellHealth;
+  flash: ShellFlash | null;
+};
+/** Where the page is; null outside of an environment (tokens). */
+export type ShellPlace = { project: ShellProject; environment: ShellEnvironment };
