@@ -1,0 +1,144 @@
+/** Command line of the agent. */
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { agentFileSchema, agentRoleSchema, isolationSchema, MAX_SLOTS, type AgentRole, type Isolation } from "./protocol";
+import { readJson } from "./files";
+
+export type AgentOptions = {
+  url: string;
+  token: string;
+  region: string;
+  /** Unique in its region; null: chosen once and kept in the data directory. */
+  name: string | null;
+  dataDir: string;
+  /** Replicas and runs at once; null: by memory. */
+  slots: number | null;
+  roles: AgentRole[];
+  /** The highest isolation to use; null: the highest that this machine allows. */
+  isolation: Isolation | null;
+  /** How long SIGTERM waits for runs before they are left to the next agent; milliseconds. */
+  drainMs: number;
+  /** Binaries of other versions of Node, by runtime name: `node-22` to `/opt/node22/bin/node`. */
+  runtimes: Map<string, string>;
+  packages: string[];
+  /** End when standard input does: the parent is gone. */
+  withParent: boolean;
+};
+
+export const USAGE = `Usage: npm run agent -- --url <server> --token <tr_wgt_...> --region <name> [options]
+
+  --url        address of the server
+  --token      token of the region (or SLUICE_AGENT_TOKEN, which other users of the machine cannot see)
+  --region     name of the region; refused when the token belongs to another
+  --file       a JSON file with url, token and region instead of these three
+  --name       name of this agent, unique in its region (default: the host name and a random part, kept in the data directory)
+  --data-dir   where releases, logs and unsent results live (default .sluice-agent)
+  --slots      processes at once (default: three quarters of the memory, 250 MB each)
+  --roles      runner, builder or both with a comma (default both)
+  --isolation  L0, L1 or L2: use no more than this (default: the most that this machine allows)
+  --drain-seconds  how long SIGTERM waits for runs; those that last longer are adopted by the next agent (default 60)
+  --runtime    node-22=/path/to/node, repeatable: other versions of Node
+  --packages   system packages that tasks may rely on, with commas
+`;
+
+const FLAGS = {
+  url: { type: "string" },
+  token: { type: "string" },
+  region: { type: "string" },
+  file: { type: "string" },
+  name: { type: "string" },
+  "data-dir": { type: "string", default: ".sluice-agent" },
+  slots: { type: "string" },
+  roles: { type: "string", default: "runner,builder" },
+  isolation: { type: "string" },
+  "drain-seconds": { type: "string", default: "60" },
+  runtime: { type: "string", multiple: true },
+  packages: { type: "string" },
+  "with-parent": { type: "boolean", default: false },
+} as const;
+
+/** A mistake of the person at the command line; the text names the flag. */
+export class UsageError extends Error {}
+
+/** Reads flags. Throws `UsageError`. */
+export function parseOptions(args: string[], env: { SLUICE_AGENT_TOKEN?: string }): AgentOptions {
+  const flags = read(args);
+  const file = flags.file === undefined ? null : fileOf(flags.file);
+  const url = flags.url ?? file?.url ?? missing("--url");
+  if (!/^https?:\/\/[^/]/.test(url)) throw new UsageError(`--url must begin with http:// or https://, got ${url}`);
+  const token = flags.token ?? env.SLUICE_AGENT_TOKEN ?? file?.token ?? missing("--token");
+  if (!token.startsWith("tr_wgt_")) throw new UsageError("--token must be the token of a region; it begins with tr_wgt_");
+  return {
+    url: url.replace(/\/+$/, ""),
+    token,
+    region: flags.region ?? file?.region ?? missing("--region"),
+    name: flags.name === undefined ? null : nameOf(flags.name),
+    dataDir: path.resolve(flags["data-dir"]),
+    slots: flags.slots === undefined ? null : whole("--slots", flags.slots, 1, MAX_SLOTS),
+    roles: rolesOf(flags.roles),
+    isolation: flags.isolation === undefined ? null : oneOf(isolationSchema, "--isolation", flags.isolation),
+    drainMs: whole("--drain-seconds", flags["drain-seconds"], 0, 86_400) * 1_000,
+    runtimes: new Map((flags.runtime ?? []).map(runtimeOf)),
+    packages: listOf(flags.packages ?? ""),
+    withParent: flags["with-parent"],
+  };
+}
+
+/** A name that stays with this data directory. */
+export function defaultName(random: string): string {
+  return `${os.hostname().replace(/[^A-Za-z0-9-]/g, "-").slice(0, 40)}-${random}`;
+}
+
+function read(args: string[]) {
+  try {
+    return parseArgs({ args, options: FLAGS, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function fileOf(file: string) {
+  const parsed = agentFileSchema.safeParse(readJson(file));
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`--file ${file} must be JSON with url, token and region.`);
+}
+
+function missing(flag: string): never {
+  throw new UsageError(`${flag} is missing.`);
+}
+
+function nameOf(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return name;
+  throw new UsageError(`--name takes up to 63 letters, digits, dots, dashes and underscores, got ${name}`);
+}
+
+function whole(flag: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`${flag} must be a whole number from ${min} to ${max}, got ${text}`);
+}
+
+function oneOf<T>(schema: { safeParse(value: unknown): { success: true; data: T } | { success: false } }, flag: string, text: string): T {
+  const parsed = schema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`${flag} does not know ${text}`);
+}
+
+function rolesOf(text: string): AgentRole[] {
+  const roles = [...new Set(listOf(text))].map((role) => oneOf(agentRoleSchema, "--roles", role));
+  return roles.length > 0 ? roles : missing("--roles");
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean);
+}
+
+function runtimeOf(text: string): [string, string] {
+  const [name, file] = text.split("=");
+  if (name && file && path.isAbsolute(file)) return [name, file];
+  throw new UsageError(`--runtime takes a name and an absolute path, as in node-22=/opt/node22/bin/node, got ${text}`);
+}
