@@ -58,7 +58,7 @@ function TabBody({ run, tab }: { run: RunView; tab: DataTab }) {
 /** The payload, and beside it what came of it: the error, or the output once there is one. */
 function PayloadAndOutcome({ run }: { run: RunView }) {
   const payload = <JsonView data={run.payload} empty="This run was triggered without a payload." />;
-  if (run.error) {
+  if (run.error && run.status !== "COMPLETED") {
     return (
       <div className="datacols">
         {payload}
