@@ -1,5 +1,5 @@
 import { Form } from "@remix-run/react";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { Eye, EyeOff } from "lucide-react";
 import { Banner } from "~/components/ui/Banner";
 import { Field, Submit } from "~/components/ui/forms";
@@ -94,19 +94,15 @@ function PasswordField() {
   );
 }
 
-/** A one-time link: a browser that runs scripts goes on by itself, every other shows the button. */
+/** A one-time link is used up by this form, not by opening it: previews and prefetches open links. */
 export function LinkForm({ token, next }: { token: string; next: string }) {
-  const form = useRef<HTMLFormElement>(null);
-  useEffect(() => {
-    if (!("prerendering" in document && document.prerendering)) form.current?.requestSubmit();
-  }, []);
   return (
-    <Form className="form" method="post" action="/login" ref={form}>
+    <Form className="form" method="post" action="/login">
       <input type="hidden" name="token" value={token} />
       <input type="hidden" name="next" value={next} />
       <input type="hidden" name="intent" value="use-link" />
       <p className="soft">This one-time link signs you in. It works once.</p>
-      <Submit intent="use-link" busy="Signing in…" className="btn primary tall">
+      <Submit intent="use-link" busy="Signing in…" className="btn primary tall" autoFocus>
         Sign in
       </Submit>
     </Form>

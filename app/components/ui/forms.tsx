@@ -47,14 +47,14 @@ export function FieldError({ id, text }: { id: string; text: string }) {
   );
 }
 
-type SubmitProps = { intent: string; busy: string; children: ReactNode; className?: string };
+type SubmitProps = { intent: string; busy: string; children: ReactNode; className?: string; autoFocus?: boolean };
 
 /** Says what it does while its own form is on the way, and cannot be pressed twice. */
-export function Submit({ intent, busy, children, className = "btn" }: SubmitProps) {
+export function Submit({ intent, busy, children, className = "btn", autoFocus }: SubmitProps) {
   const navigation = useNavigation();
   const sending = navigation.state !== "idle" && navigation.formData?.get("intent") === intent;
   return (
-    <button type="submit" className={className} disabled={sending}>
+    <button type="submit" className={className} disabled={sending} autoFocus={autoFocus}>
       {sending ? busy : children}
     </button>
   );
