@@ -61,7 +61,8 @@ export function relocateBuild(build: Record<string, unknown>, from: string, to: 
   return moved;
 }
 
-function relocateIndex(value: unknown, from: string, to: string): unknown {
+/** Paths of `index.json`, at the top and inside tasks. */
+export function relocateIndex(value: unknown, from: string, to: string): unknown {
   if (Array.isArray(value)) return value.map((item) => relocateIndex(item, from, to));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
