@@ -6,7 +6,6 @@ import { createReadStream } from "node:fs";
 import { chmod, link, lstat, mkdir, open, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import tar from "tar-stream";
 import { BuildError } from "./errors";
@@ -27,6 +26,10 @@ export type ExtractOptions = {
 };
 export type Extracted = { entries: number; bytes: number };
 
+/** Of Linux's file systems. */
+const MAX_NAME_BYTES = 255;
+const MAX_PATH_CHARS = 2_000;
+
 type Header = { name: string; type?: string | null; linkname?: string | null; size?: number; mode?: number };
 
 const FILE_TYPES = new Set(["file", "contiguous-file"]);
@@ -36,31 +39,46 @@ const IGNORED_TYPES = new Set(["pax-global-header"]);
 /** Unpacks. Throws a BuildError of kind user that names the entry at fault; what was written until then stays in the folder. */
 export async function extractArchive(options: ExtractOptions): Promise<Extracted> {
   const writer = new Writer(options);
-  const parser = tar.extract();
   const source = typeof options.source === "string" ? createReadStream(options.source) : options.source;
   const unpacked = createGunzip();
-  let parsed = 0;
-  unpacked.on("data", (chunk: Buffer) => {
-    // Headers count too: an archive of names alone is a bomb as well.
-    parsed += chunk.length;
-    if (parsed > writer.limits.maxBytes * 1.1 + writer.limits.maxEntries * 2_048) unpacked.destroy(tooLarge(writer.limits));
+  source.once("error", (error) => unpacked.destroy(error));
+  const parser = tar.extract();
+  parser.on("entry", (header, content, next) => {
+    // Its error is that of the parser, which is heard; without a listener it would end the process.
+    content.on("error", () => undefined);
+    writer.write(header as Header, content as unknown as Readable).then(() => next(), next);
   });
-  const written = (async () => {
-    for await (const entry of parser) {
-      await writer.write(entry.header as Header, entry as unknown as Readable);
-    }
-  })();
-  // Heard at once, or a failure of the writer is unhandled while the pipeline still ends.
-  written.catch((error: Error) => parser.destroy(error));
   try {
-    await pipeline(source, unpacked, parser);
-    await written;
+    await feed(parser, source.pipe(unpacked), writer.limits);
   } catch (error) {
-    await written.catch(() => undefined);
     throw describe(writer.failure ?? error);
+  } finally {
+    source.destroy();
+    unpacked.destroy();
+    parser.destroy();
   }
   writer.finish();
   return { entries: writer.entries, bytes: writer.bytes };
+}
+
+/** By hand rather than by `pipeline`: a parser that is destroyed in the middle of an entry makes that one throw where nobody can catch it. */
+async function feed(parser: tar.Extract, unpacked: Readable, limits: ExtractLimits): Promise<void> {
+  const most = limits.maxBytes * 1.1 + limits.maxEntries * 2_048;
+  const ended = new Promise<void>((resolve, reject) => {
+    parser.once("finish", resolve);
+    parser.once("error", reject);
+    parser.once("close", () => reject(new Error("Unexpected end of data")));
+  });
+  ended.catch(() => undefined);
+  let parsed = 0;
+  for await (const chunk of unpacked as AsyncIterable<Buffer>) {
+    // Headers count too: an archive of names alone is a bomb as well.
+    parsed += chunk.length;
+    if (parsed > most) throw tooLarge(limits);
+    if (!parser.write(chunk)) await Promise.race([new Promise((resolve) => parser.once("drain", resolve)), ended]);
+  }
+  parser.end();
+  await ended;
 }
 
 class Writer {
@@ -185,6 +203,8 @@ function cleanName(name: string): string {
   if (name.startsWith("/") || /^[A-Za-z]:/.test(name)) throw refuse(name, "its path is absolute");
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse(name, 'its path has ".."');
+  if (name.length > MAX_PATH_CHARS || parts.some((part) => Buffer.byteLength(part) > MAX_NAME_BYTES))
+    throw refuse(name, "its path is too long");
   return parts.join("/");
 }
 
