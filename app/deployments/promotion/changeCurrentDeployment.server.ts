@@ -36,7 +36,8 @@ export type ChangedCurrent = {
 export type AutoPromotion = { direction: "auto"; deploymentId: string };
 /** `message`: for the deployment's log; null when nobody wanted the promotion. */
 export type AutoPromotionOutcome =
-  { promoted: true; generation: number; previousVersion: string | null } | { promoted: false; message: string | null };
+  | { promoted: true; generation: number; previousVersion: string | null }
+  | { promoted: false; message: string | null };
 
 export type ChangeCurrentDeps = { pool: Pool; clock: Clock; audit: AuditLog; wake: WakeAndWait };
 

@@ -1,0 +1,83 @@
+/** Starts a stopped deployment and waits until it is healthy: what a promotion of such a one needs first. */
+import { inTransaction } from "../../platform/db.server";
+import type { Clock } from "../../platform/clock";
+import type { Pool } from "../../platform/db.server";
+import type { Actor, AuditLog, DeploymentFeed, DeploymentRecord } from "../ports";
+import { setDesiredState } from "./desiredState.server";
+import { lockForChange } from "./lockForChange.server";
+import { forgetPlan } from "./plannedStops.server";
+import type { PhaseSweep, Waking } from "./phaseSweep.server";
+
+export type WakeRequest = { deployment: DeploymentRecord; actor: Actor; untilMs: number };
+/** True when the deployment is ready; false when it was not healthy in time, and is stopped again unless others want it. */
+export type WakeAndWait = (request: WakeRequest) => Promise<boolean>;
+
+type Deps = { pool: Pool; clock: Clock; audit: AuditLog; feed: Pick<DeploymentFeed, "onDeployment">; phases: PhaseSweep };
+
+/** Reports wake the wait; without one it looks again by itself. */
+const LOOK_AGAIN_MS = 500;
+
+export function createWakeAndWait(deps: Deps): WakeAndWait {
+  return async (request) => {
+    const { deployment } = request;
+    const { woken, waking } = await wake(deps, request);
+    const hints = new Hints();
+    const unsubscribe = deps.feed.onDeployment(deployment.id, () => hints.heard());
+    try {
+      for (;;) {
+        const nowMs = deps.clock.now();
+        if (await deps.phases.settle(waking, nowMs)) return true;
+        if (nowMs >= request.untilMs) break;
+        await hints.next(Math.min(LOOK_AGAIN_MS, request.untilMs - nowMs));
+      }
+    } finally {
+      unsubscribe();
+    }
+    if (woken) await stopAgain(deps, request);
+    return false;
+  };
+}
+
+async function wake(deps: Deps, { deployment, actor }: WakeRequest): Promise<{ woken: boolean; waking: Waking }> {
+  return inTransaction(deps.pool, async (tx) => {
+    const locked = await lockForChange(tx, deployment.environmentId, deployment.id);
+    const { environment } = locked;
+    await forgetPlan(tx, deployment.id);
+    const change = { environment, deployment: locked.deployment, state: "running", actor, reason: "promotion" } as const;
+    const woken = await setDesiredState(tx, deps.audit, { ...change, nowMs: deps.clock.now() });
+    return { woken, waking: { id: deployment.id, environmentId: environment.id, parentId: environment.parentId } };
+  });
+}
+
+async function stopAgain(deps: Deps, { deployment, actor }: WakeRequest): Promise<void> {
+  await inTransaction(deps.pool, async (tx) => {
+    const locked = await lockForChange(tx, deployment.environmentId, deployment.id);
+    if (locked.isCurrent) return;
+    const { environment } = locked;
+    const change = { environment, deployment: locked.deployment, state: "stopped", actor, reason: "not healthy in time" } as const;
+    await setDesiredState(tx, deps.audit, { ...change, nowMs: deps.clock.now() });
+  });
+}
+
+/** A hint that comes while nobody waits is not lost. */
+class Hints {
+  private pending = false;
+  private resolve: (() => void) | undefined;
+
+  heard(): void {
+    this.pending = true;
+    this.resolve?.();
+  }
+
+  async next(patienceMs: number): Promise<void> {
+    if (!this.pending) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.resolve = resolve;
+        timer = setTimeout(resolve, patienceMs);
+      });
+      clearTimeout(timer);
+    }
+    this.pending = false;
+  }
+}
