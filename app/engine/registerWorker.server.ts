@@ -1,5 +1,6 @@
 /** Registers what `trigger dev` has built. The body is checked with the client's own schema, loaded on first use. */
 import type { EnvironmentDirectory, EnvironmentView } from "../environments/types";
+import { workerWarnings } from "../environments/workerWarnings";
 import { describeIssue } from "./describeIssue";
 import { AppError } from "../utils/appError";
 import { friendlyId } from "../utils/ids";
@@ -7,9 +8,6 @@ import type { WorkerRegistry } from "./deps";
 import type { DequeueHub } from "./dequeueHub.server";
 import type { LimitsChangedService } from "./limits.server";
 import type { PromotePendingVersionsService } from "./pendingVersions.server";
-
-/** The CLI knows two codes only and fails the build on any other; it prints the message. */
-const WARNING_CODE = "schedule_minimum_window";
 
 type RegisterDeps = {
   workers: WorkerRegistry;
@@ -33,7 +31,7 @@ export class RegisterWorkerService {
     // The CLI knows the new worker only after this answer: nobody may be given a run of it through an older poll.
     this.deps.hub.answerEmpty(env.region);
     await this.deps.pending.call(env.id, (await this.deps.directory.workerVersion(worker.id)) ?? undefined);
-    const warnings = worker.tasksWithUnsupportedLimits.map((task) => ({ code: WARNING_CODE, message: limitWarning(task) }));
+    const warnings = workerWarnings(worker.tasksWithUnsupportedLimits);
     return {
       id: friendlyId("worker", worker.id),
       version: worker.version,
@@ -41,8 +39,4 @@ export class RegisterWorkerService {
       ...(warnings.length > 0 ? { warnings } : {}),
     };
   }
-}
-
-function limitWarning(task: string): string {
-  return `Task "${task}" declares concurrency limits (concurrency, concurrencyLimit) that this server does not enforce yet. Use queue.concurrencyLimit.`;
 }

@@ -5,7 +5,7 @@
  * control-plane database. What changes is heard through `changes`.
  */
 import type { Clock } from "../platform/clock";
-import type { Pool } from "../platform/db.server";
+import type { Pool, PoolClient } from "../platform/db.server";
 import type { Logger } from "../platform/logger";
 import { createConfigChanges } from "./configChanges.server";
 import { CreateEnvironmentService } from "./createEnvironment.server";
@@ -15,7 +15,12 @@ import { createDirectory } from "./directory.server";
 import { EnvironmentVariableStore } from "./environmentVariables.server";
 import { FeatureFlags } from "./featureFlags.server";
 import { createControlPlaneClient, type ControlPlaneClient } from "./prisma.server";
-import { RegisterWorkerVersionService, type RegisteredWorker, type RegisterWorkerVersion } from "./registerWorkerVersion.server";
+import {
+  RegisterWorkerVersionService,
+  type RegisterDeployedVersion,
+  type RegisteredWorker,
+  type RegisterWorkerVersion,
+} from "./registerWorkerVersion.server";
 import { RotateEnvironmentKeyService } from "./rotateEnvironmentKey.server";
 import { createSecretBox, type SecretBox } from "./secretBox.server";
 import { Tenancy } from "./tenancy.server";
@@ -50,6 +55,8 @@ export type Environments = EnvironmentDirectory & {
   prisma: ControlPlaneClient;
   /** Stores what the CLI registered; see `RegisterWorkerVersionService`. */
   registerWorkerVersion(input: RegisterWorkerVersion): Promise<RegisteredWorker>;
+  /** Stores the worker of a deployment, in the caller's transaction, without making it current. */
+  registerDeployedVersion(tx: PoolClient, input: RegisterDeployedVersion): Promise<RegisteredWorker>;
   createOrganization: CreateOrganizationService;
   createProject: CreateProjectService;
   upsertBranch: UpsertBranchService;
@@ -91,6 +98,7 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
     secretBox,
     prisma,
     registerWorkerVersion: (input) => register.call(input),
+    registerDeployedVersion: (tx, input) => register.deployed(tx, input),
     createOrganization: new CreateOrganizationService(prisma, clock),
     createProject: new CreateProjectService({ prisma, secretBox, clock, maxConcurrency }),
     upsertBranch: new UpsertBranchService({ prisma, createEnvironment, clock }),

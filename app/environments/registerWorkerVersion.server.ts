@@ -13,6 +13,10 @@ export type RegisterWorkerVersion = {
   envId: string;
   body: CreateBackgroundWorkerRequestBody;
 };
+export type RegisterDeployedVersion = RegisterWorkerVersion & {
+  /** Of the deployment; a worker of the same version is a unique violation of the table. */
+  version: string;
+};
 export type RegisteredWorker = {
   /** Without prefix; the wire shows `worker_<id>`. */
   id: string;
@@ -56,6 +60,22 @@ export class RegisterWorkerVersionService {
       return worker;
     });
     return { ...stored, contentHash, tasksWithUnsupportedLimits: tasksWithUnsupportedLimits(metadata) };
+  }
+
+  /**
+   * A worker that a deployment has built, in the transaction that ties the two. It gets the deployment's version and does
+   * not become current: that is the promotion's. Throws 400 for a manifest that cannot be stored.
+   */
+  async deployed(tx: PoolClient, input: RegisterDeployedVersion): Promise<RegisteredWorker> {
+    const { metadata } = input.body;
+    const prepared = { tasks: tasksOf(metadata), queues: queuesOf(metadata) };
+    const contentHash = toPostgresText(metadata.contentHash, 256);
+    if (contentHash.length === 0) throw new AppError("invalid_content_hash", 400, "metadata.contentHash is empty.");
+    const at = this.deps.clock.now();
+    const id = mintId(at);
+    await tx.query(INSERT_SQL, insertValues({ id, version: input.version, contentHash, at, input, prepared }));
+    const unsupported = tasksWithUnsupportedLimits(metadata);
+    return { id, version: input.version, contentHash, created: true, tasksWithUnsupportedLimits: unsupported };
   }
 
   private async reuseOrInsert(work: {

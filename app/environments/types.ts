@@ -41,6 +41,8 @@ export type TaskConfig = {
   maxDuration: number | null;
   ttlSeconds: number | null;
   payloadSchema: unknown;
+  /** Declared in code. Live schedules are written when the version becomes current. */
+  schedule?: { cron: string; timezone: string; environments?: string[] };
 };
 
 /** A registered worker version; immutable, so it is cached without expiry. */

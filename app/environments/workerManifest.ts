@@ -1,6 +1,7 @@
 /** What the CLI says about its tasks, turned into the rows that are stored. */
 import type { CreateBackgroundWorkerRequestBody } from "@trigger.dev/core/v3/schemas";
 import { AppError } from "../utils/appError";
+import { cronProblem, timezoneProblem } from "./cron";
 import { toPostgresText } from "./postgresJson";
 import type { TaskConfig } from "./types";
 
@@ -43,7 +44,15 @@ function taskOf(task: TaskManifest): TaskConfig {
     maxDuration: task.maxDuration ?? null,
     ttlSeconds: task.ttl === undefined ? null : ttlSeconds(task.ttl, task.id),
     payloadSchema: task.payloadSchema,
+    ...(task.schedule ? { schedule: scheduleOf(task.schedule, task.id) } : {}),
   };
+}
+
+function scheduleOf(schedule: NonNullable<TaskManifest["schedule"]>, taskId: string): NonNullable<TaskConfig["schedule"]> {
+  const { cron, timezone, environments } = schedule;
+  const problem = cronProblem(cron) ?? timezoneProblem(timezone);
+  if (problem === null) return { cron, timezone, ...(environments ? { environments: [...environments] } : {}) };
+  throw new AppError("invalid_schedule", 400, `The schedule of task "${taskId}" cannot be used: ${problem}`);
 }
 
 /** A task without a queue of its own runs in `task/<id>`. */

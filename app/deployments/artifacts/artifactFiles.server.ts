@@ -1,0 +1,103 @@
+/**
+ * Uploaded archives on disk. A file appears under its key only when it is whole and synced: it is written beside its
+ * place and renamed, so a crash leaves a temporary file and never half an artifact.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import path from "node:path";
+import type { Readable } from "node:stream";
+
+/** What `createArtifact` hands out; anything else is no key of ours, and never becomes a path. */
+const KEY = /^(deployments|bundles)\/[a-zA-Z0-9_-]{1,64}\/[a-z0-9-]{1,64}\/[0-9a-z]{24}\.tar\.gz$/;
+
+export type StagedFile = {
+  bytes: number;
+  /** Hexadecimal. */
+  sha256: string;
+  /** Makes the file the artifact; replaces what a crash left there. */
+  keep(): Promise<void>;
+  discard(): Promise<void>;
+};
+
+/** Thrown when a stream has more bytes than allowed; nothing is kept. */
+export class FileTooLargeError extends Error {
+  override readonly name = "FileTooLargeError";
+}
+
+export type ArtifactFiles = {
+  /** Writes a stream beside its place. Throws FileTooLargeError, or the stream's own error; then nothing is left. */
+  stage(key: string, source: Readable, limitBytes: number): Promise<StagedFile>;
+  /** A read stream of the whole file, or null when it was removed. */
+  read(key: string): Promise<{ bytes: number; stream: Readable } | null>;
+  remove(key: string): Promise<void>;
+};
+
+/** Files below `directory`. */
+export function createArtifactFiles(directory: string): ArtifactFiles {
+  return {
+    stage: (key, source, limitBytes) => stage({ directory, place: placeOf(directory, key) }, source, limitBytes),
+    read: async (key) => {
+      const place = placeOf(directory, key);
+      const found = await stat(place).catch(() => null);
+      return found ? { bytes: found.size, stream: createReadStream(place) } : null;
+    },
+    remove: (key) => rm(placeOf(directory, key), { force: true }),
+  };
+}
+
+/** True for keys that this server hands out. */
+export function isArtifactKey(key: string): boolean {
+  return KEY.test(key);
+}
+
+function placeOf(directory: string, key: string): string {
+  if (!isArtifactKey(key)) throw new Error("Not the key of an artifact.");
+  return path.join(directory, key);
+}
+
+async function stage(target: { directory: string; place: string }, source: Readable, limitBytes: number): Promise<StagedFile> {
+  const temporary = path.join(target.directory, ".incoming", randomBytes(16).toString("hex"));
+  await mkdir(path.dirname(temporary), { recursive: true });
+  await mkdir(path.dirname(target.place), { recursive: true });
+  const file = await open(temporary, "wx", 0o600);
+  try {
+    const written = await copy(file, source, limitBytes);
+    await file.sync();
+    await file.close();
+    return {
+      ...written,
+      keep: async () => {
+        await rename(temporary, target.place);
+        await syncDirectory(path.dirname(target.place));
+      },
+      discard: () => rm(temporary, { force: true }),
+    };
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function copy(file: FileHandle, source: Readable, limitBytes: number): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limitBytes) throw new FileTooLargeError(`more than ${limitBytes} bytes`);
+    hash.update(chunk);
+    await file.write(chunk);
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/** The rename itself survives a power cut only when its directory was synced. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

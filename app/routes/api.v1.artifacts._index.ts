@@ -1,0 +1,30 @@
+/** `POST /api/v1/artifacts`: a signed form for the upload of sources or of a bundle. */
+import { z } from "zod";
+import { ARTIFACTS, DEPLOYMENTS, parseWithIssues } from "../api/deploymentCall.server";
+import { jsonResponse } from "../api/respond.server";
+import { apiAction } from "../api/route.server";
+import { requireScope } from "../api/scope";
+
+const Body = z.object({
+  type: z.enum(["deployment_context", "deployment_bundle"]).default("deployment_context"),
+  contentType: z.literal("application/gzip").default("application/gzip"),
+  /** Bytes. */
+  contentLength: z.number().int().min(0).optional(),
+});
+
+/** 201 `{artifactKey, uploadUrl, uploadFields, expiresAt}`. */
+export const action = apiAction({ auth: "environment", body: z.unknown() }, async ({ app, request, caller, body }) => {
+  requireScope(caller, "write", [DEPLOYMENTS, ARTIFACTS]);
+  const { type, contentLength } = parseWithIssues(Body, body, "Invalid request body");
+  const origin = originOf(request, app.config.origin);
+  const artifact = await app.deployments.artifacts.create.call({ env: caller.env, type, contentLength, origin });
+  return jsonResponse(artifact, { status: 201 });
+});
+
+/** The address that the client can reach is the one that it used. */
+function originOf(request: Request, publicOrigin: string): string {
+  const used = new URL(request.url);
+  if (used.host === new URL(publicOrigin).host) return publicOrigin;
+  if (request.headers.get("x-forwarded-proto") === "https") used.protocol = "https:";
+  return used.origin;
+}
