@@ -62,7 +62,7 @@ const FLAGS = {
 export class UsageError extends Error {}
 
 /** Reads flags. Throws `UsageError`. */
-export function parseOptions(args: string[], env: { SLUICE_AGENT_TOKEN?: string }): AgentOptions {
+export function parseOptions(args: string[], env: Record<string, string | undefined>): AgentOptions {
   const flags = read(args);
   const file = flags.file === undefined ? null : fileOf(flags.file);
   const url = flags.url ?? file?.url ?? missing("--url");
@@ -87,7 +87,10 @@ export function parseOptions(args: string[], env: { SLUICE_AGENT_TOKEN?: string 
 
 /** A name that stays with this data directory. */
 export function defaultName(random: string): string {
-  return `${os.hostname().replace(/[^A-Za-z0-9-]/g, "-").slice(0, 40)}-${random}`;
+  return `${os
+    .hostname()
+    .replace(/[^A-Za-z0-9-]/g, "-")
+    .slice(0, 40)}-${random}`;
 }
 
 function read(args: string[]) {

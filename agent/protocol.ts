@@ -171,8 +171,6 @@ export const reportedInstanceSchema = z.object({
   /** Last thing worth telling a person; shown as the region's reason when it does not become healthy. */
   message: z.string().max(4_000).nullable(),
   restarts: z.number().int().min(0),
-  /** `run_...` that it executes, or null. */
-  runId: z.string().max(64).nullable().default(null),
 });
 export type ReportedInstance = z.output<typeof reportedInstanceSchema>;
 

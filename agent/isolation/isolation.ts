@@ -16,7 +16,8 @@ export type IsolationLevel = {
   cgroups: Cgroups | null;
 };
 
-export type LaunchCommand = { command: string; args: string[]; env: Record<string, string> };
+export type Variables = Record<string, string> & { NODE_ENV: "production" };
+export type LaunchCommand = { command: string; args: string[]; env: Variables };
 
 /** Uid for the trial only; no environment gets it. */
 const TRIAL_UID = 1_899_999_999;
@@ -41,7 +42,7 @@ function userProblem(node: string): string | null {
   if (process.getuid?.() !== 0) return "the agent is not root, so it cannot switch users.";
   const trial = spawnSync("prlimit", [...LIMITS, "--", "setpriv", ...privileges(TRIAL_UID), node, "-e", "0"], {
     cwd: "/",
-    env: {},
+    env: { NODE_ENV: "production", PATH: process.env.PATH },
     timeout: 10_000,
     encoding: "utf8",
   });

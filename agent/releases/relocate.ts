@@ -15,7 +15,14 @@ const BUILD_FIELDS = [
   "initEntryPoint",
 ] as const;
 /** Fields of `index.json` that hold paths, at the top and inside tasks. */
-const INDEX_FIELDS = new Set(["configPath", "controllerEntryPoint", "workerEntryPoint", "loaderEntryPoint", "initEntryPoint", "entryPoint"]);
+const INDEX_FIELDS = new Set([
+  "configPath",
+  "controllerEntryPoint",
+  "workerEntryPoint",
+  "loaderEntryPoint",
+  "initEntryPoint",
+  "entryPoint",
+]);
 
 const buildSchema = z.looseObject({
   outputPath: z.string(),
@@ -47,7 +54,7 @@ export function relocate({ dir, processKeepAlive }: RelocateOptions): Relocated 
     throw new Error(`index.json: controllerEntryPoint ${index.controllerEntryPoint} is not ${entry} of build.json`);
   const indexedAt = index.controllerEntryPoint.slice(0, -entry.length);
   save(dir, "build.json", relocateBuild(build, builtAt, root));
-  const moved = relocateIndex(index, indexedAt, root) as Record<string, unknown>;
+  const moved = relocateIndex(index, indexedAt, root);
   if (processKeepAlive && index.processKeepAlive === undefined) moved.processKeepAlive = { enabled: true };
   save(dir, "index.json", moved);
   return { controllerEntryPoint: root + entry };
@@ -62,18 +69,19 @@ export function relocateBuild(build: Record<string, unknown>, from: string, to: 
 }
 
 /** Paths of `index.json`, at the top and inside tasks. */
-export function relocateIndex(value: unknown, from: string, to: string): unknown {
-  if (Array.isArray(value)) return value.map((item) => relocateIndex(item, from, to));
-  if (typeof value !== "object" || value === null) return value;
+export /** The entry points in `index.json`, of the whole and of tasks. */
+function relocateIndex(index: Record<string, unknown>, from: string, to: string): Record<string, unknown> {
+  const within = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(within);
+    return typeof value === "object" && value !== null ? relocateIndex(value as Record<string, unknown>, from, to) : value;
+  };
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      key,
-      typeof item === "string" && INDEX_FIELDS.has(key) ? move(item, from, to) : relocateIndex(item, from, to),
-    ])
+    Object.entries(index).map(([key, value]) => [key, INDEX_FIELDS.has(key) ? move(value, from, to) : within(value)])
   );
 }
 
-function move(value: string, from: string, to: string): string {
+function move(value: unknown, from: string, to: string): unknown {
+  if (typeof value !== "string") return value;
   const rest = relativeTo(value, from);
   return rest === null ? value : to + rest;
 }

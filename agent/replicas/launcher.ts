@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import path from "node:path";
-import { asUser, homeOf, type IsolationLevel, type LaunchCommand } from "../isolation/isolation";
+import { asUser, homeOf, type IsolationLevel, type LaunchCommand, type Variables } from "../isolation/isolation";
 import type { DesiredDeployment } from "../protocol";
 import type { PreparedRelease } from "../releases/cache";
 import type { DequeuedMessage } from "../server/messages";
@@ -111,13 +111,13 @@ export class Launcher {
     return (runtime ? this.options.runtimes.get(runtime) : undefined) ?? process.execPath;
   }
 
-  /** Everything that the controller reads, and nothing of the agent's own environment. */
-  private variables(name: string, secret: string, input: LaunchInput & { node: string }): Record<string, string> {
+  /** Everything that the controller reads, and nothing but PATH of the agent's own environment. */
+  private variables(name: string, secret: string, input: LaunchInput & { node: string }): Variables {
     const { version, machine, run } = input;
     const port = String(this.options.workloadPort());
     const now = String(this.options.now());
     return {
-      PATH: [path.dirname(input.node), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"].join(":"),
+      PATH: [path.dirname(input.node), process.env.PATH ?? "/usr/local/bin:/usr/bin:/bin"].join(":"),
       NODE_ENV: "production",
       TRIGGER_CONTENT_HASH: version.contentHash,
       TRIGGER_PROJECT_ID: version.projectId,

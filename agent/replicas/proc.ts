@@ -57,15 +57,16 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
 }
 
 /**
- * SIGKILL for a replica's group and for everything with its marker, repeated until nothing is left: a process that forks
- * while it is being killed is caught by the next pass. Resolves with the pids that would not go.
+ * SIGKILL for a replica's session and for everything with its marker, repeated until nothing is left: a process that forks
+ * while it is being killed is caught by the next pass. `session`: pid of the leader, when it lives or has only just ended
+ * (its number is then not in use for anything else); null when only the marker may be trusted. Resolves with the pids that
+ * would not go.
  */
-export async function killAll(replica: string, leader: { pid: number; startTime: string } | null): Promise<number[]> {
-  const leads = leader !== null && isAlive(leader.pid, leader.startTime);
-  if (leader && leads) signal(-leader.pid, "SIGKILL");
+export async function killAll(replica: string, session: number | null): Promise<number[]> {
+  if (session !== null) signal(-session, "SIGKILL");
   let left: number[] = [];
   for (let pass = 0; pass < 20; pass++) {
-    left = processesOf(replica, leads && leader ? leader.pid : null);
+    left = processesOf(replica, session);
     if (left.length === 0) return [];
     for (const pid of left) signal(pid, "SIGKILL");
     await new Promise((resolve) => setTimeout(resolve, 25 + pass * 10));

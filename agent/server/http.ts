@@ -52,7 +52,12 @@ export class HttpClient {
     const headers: Record<string, string | number> = { ...this.headers, ...options.headers };
     if (body !== undefined) headers["content-length"] = Buffer.byteLength(body);
     return new Promise((resolve, reject) => {
-      const request = (url.protocol === "https:" ? https : http).request(url, { method, headers, agent: this.agent, signal: options.signal });
+      const request = (url.protocol === "https:" ? https : http).request(url, {
+        method,
+        headers,
+        agent: this.agent,
+        signal: options.signal,
+      });
       request.once("response", resolve);
       request.once("error", reject);
       request.end(body);
