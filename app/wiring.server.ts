@@ -2,6 +2,7 @@
 import type { Server } from "node:http";
 import path from "node:path";
 import { createAuth, type Auth } from "./auth/auth.server";
+import type { AgentAuthenticator } from "./auth/types";
 import { BootstrapService } from "./auth/bootstrap.server";
 import type { Env } from "./env.server";
 import { createEngine, limitsSource, type Engine } from "./engine/engine.server";
@@ -10,6 +11,11 @@ import { createQueueIndex, type QueueIndexDriver } from "./engine/queueIndex.ser
 import type { QueueIndex } from "./engine/queueIndex";
 import { createRecovery, type Recovery } from "./engine/recovery/recovery.server";
 import { createDeployments, type Deployments } from "./deployments/deployments.server";
+import { createAgentAccess } from "./deployments/regions/agentAccess.server";
+import { createDeployedVersions } from "./deployments/regions/deployedVersions.server";
+import { createRegions, type Regions } from "./deployments/regions/regions.server";
+import { DbosEngine } from "./deployments/workflow/engine/dbosEngine.server";
+import type { DeployedVersions } from "./engine/deployedVersions";
 import { createEnvironments, type Environments } from "./environments/environments.server";
 import { systemClock, type Clock } from "./platform/clock";
 import { createPool, type Pool } from "./platform/db.server";
@@ -38,6 +44,9 @@ export type App = {
   runs: Runs;
   telemetry: Telemetry;
   deployments: Deployments;
+  /** Who an agent is, by its token. */
+  agents: AgentAuthenticator;
+  regions: Regions;
 };
 
 /** What `startApp` builds the application from. */
@@ -81,6 +90,7 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
     await parts.index.start();
     await app.telemetry.start();
     await app.deployments.start();
+    app.regions.start();
     app.engine.attach(options.server);
     await parts.recovery.start();
     await app.engine.start();
@@ -90,6 +100,7 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
       welcome: (port) => Promise.resolve(welcomeLines({ ...first, origin: app.config.origin, port, dataDir: options.env.SLUICE_DATA_DIR })),
       drain: () => {
         endEventStreams();
+        app.regions.drain();
         return app.engine.drain();
       },
       stop: () => stop(parts),
@@ -111,8 +122,13 @@ function build({ env, log }: StartOptions): Parts {
   const { environments, auth, bootstrap } = buildControlPlane(context, connections.pool);
   const runOps = buildRunOps(context);
   const telemetry = buildTelemetry(context, environments, runOps.store);
-  const { engine, index, recovery } = buildEngine(context, connections, { environments, auth, telemetry, store: runOps.store });
-  const runs = buildRuns(context, { environments, engine, index, store: runOps.store });
+  const { pool } = connections;
+  const agents = createAgentAccess({ pool, clock });
+  const deployed = createDeployedVersions({ pool, clock });
+  const engineParts = { environments, auth, telemetry, store: runOps.store, agents, deployed };
+  const { engine, index, recovery } = buildEngine(context, connections, engineParts);
+  const deployments = buildDeployments(context, pool, { environments, engine, store: runOps.store });
+  const runs = buildRuns(context, { environments, engine, index, store: runOps.store, deployed });
   const app: App = {
     config: { origin, version: VERSION },
     log,
@@ -124,7 +140,9 @@ function build({ env, log }: StartOptions): Parts {
     engine,
     runs,
     telemetry,
-    deployments: buildDeployments(context, connections.pool, environments),
+    deployments,
+    agents,
+    regions: buildRegions(context, pool, { environments, telemetry, engine, deployments }),
   };
   return { ...connections, app, runOps, index, recovery, bootstrap };
 }
@@ -176,15 +194,22 @@ function buildTelemetry({ env, log, clock, origin }: Context, { secretBox }: Env
   });
 }
 
-type EngineParts = { environments: Environments; auth: Auth; telemetry: Telemetry; store: RunStore };
+type EngineParts = {
+  environments: Environments;
+  auth: Auth;
+  telemetry: Telemetry;
+  store: RunStore;
+  agents: AgentAuthenticator;
+  deployed: DeployedVersions;
+};
 
 function buildEngine({ env, log, clock, origin }: Context, { redis, subscriber }: Connections, parts: EngineParts) {
-  const { environments, auth, telemetry, store } = parts;
+  const { environments, auth, telemetry, store, agents, deployed } = parts;
   const { directory, changes } = environments;
   const index = createQueueIndex({ redis, limits: limitsSource(directory), clock, log });
   const timing = engineOptions(env);
   const engine = createEngine({
-    ...{ store, index, directory, changes, auth, redis, subscriber, clock, log, origin },
+    ...{ store, index, directory, changes, auth, agents, deployed, redis, subscriber, clock, log, origin },
     workers: environments,
     otlpEndpoint: (target) => telemetry.otlpEndpoint(target),
     options: timing,
@@ -197,20 +222,43 @@ function buildEngine({ env, log, clock, origin }: Context, { redis, subscriber }
   return { engine, index, recovery };
 }
 
-function buildDeployments({ env, log, clock, origin }: Context, pool: Pool, environments: Environments): Deployments {
+type DeploymentsParts = { environments: Environments; engine: Engine; store: RunStore };
+
+function buildDeployments(
+  { env, log, clock, origin }: Context,
+  pool: Pool,
+  { environments, engine, store }: DeploymentsParts
+): Deployments {
   return createDeployments({
     ...{ pool, environments, clock, log, origin },
     directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL,
     dataDir: env.SLUICE_DATA_DIR,
     holdSegmentMs: env.HOLD_SEGMENT_MS,
+    runs: {
+      versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),
+      releaseWaitingRuns: (envId) => engine.promotePendingVersions(envId),
+    },
   });
 }
 
-type RunsParts = { environments: Environments; engine: Engine; index: QueueIndex; store: RunStore };
+type RegionsParts = { environments: Environments; telemetry: Telemetry; engine: Engine; deployments: Deployments };
 
-function buildRuns({ env, log, clock, origin }: Context, { environments, engine, index, store }: RunsParts): Runs {
+function buildRegions({ env, log, clock }: Context, pool: Pool, { environments, telemetry, engine, deployments }: RegionsParts): Regions {
+  return createRegions({
+    ...{ pool, clock, log },
+    feed: deployments.feed,
+    workflow: new DbosEngine({ pool, directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL, log }),
+    directory: environments.directory,
+    otlpEndpoint: (target) => telemetry.otlpEndpoint(target),
+    moveQueuedRuns: (move) => engine.moveQueuedRuns(move),
+  });
+}
+
+type RunsParts = { environments: Environments; engine: Engine; index: QueueIndex; store: RunStore; deployed: DeployedVersions };
+
+function buildRuns({ env, log, clock, origin }: Context, { environments, engine, index, store, deployed }: RunsParts): Runs {
   return createRuns({
-    ...{ store, directory: environments.directory, engine, index, clock, log },
+    ...{ store, directory: environments.directory, engine, index, deployed, clock, log },
     packets: {
       directory: path.join(env.SLUICE_DATA_DIR, "packets"),
       secret: environments.secretBox.derive("packets").toString("hex"),
@@ -236,6 +284,7 @@ function connect(env: StartOptions["env"], log: Logger): Connections {
 }
 
 async function stop({ app, runOps, index, recovery, pool, redis, subscriber }: Parts): Promise<void> {
+  await app.regions.stop();
   await app.deployments.stop();
   await app.engine.stop();
   await recovery.stop();

@@ -1,4 +1,6 @@
 /** A whole engine over real stores: environments, run store, queue index with recovery, and a worker that speaks its protocol. */
+import { createAgentAccess } from "../app/deployments/regions/agentAccess.server";
+import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
 import { createEngine, limitsSource, type Engine } from "../app/engine/engine.server";
 import type { EngineOptions } from "../app/engine/env";
 import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex.server";
@@ -111,6 +113,8 @@ function buildEngine({ services, clock, environments, store }: Shared, options: 
     workers: environments,
     changes: environments.changes,
     auth: { secretKey: (request) => keyCaller(environments, request) },
+    agents: createAgentAccess({ pool: services.pool, clock }),
+    deployed: createDeployedVersions({ pool: services.pool, clock }),
     redis: services.redis,
     origin: "http://127.0.0.1:3030",
     otlpEndpoint: (env) => `http://127.0.0.1:3030/otel/token-of-${env.slug}`,

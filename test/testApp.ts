@@ -4,6 +4,12 @@ import os from "node:os";
 import path from "node:path";
 import { createAuth } from "../app/auth/auth.server";
 import { BootstrapService, type Credentials } from "../app/auth/bootstrap.server";
+import { createDeployments } from "../app/deployments/deployments.server";
+import type { Workflow } from "../app/deployments/ports";
+import { createAgentAccess } from "../app/deployments/regions/agentAccess.server";
+import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
+import { createRegions } from "../app/deployments/regions/regions.server";
+import { DbosEngine } from "../app/deployments/workflow/engine/dbosEngine.server";
 import { createEngine, limitsSource } from "../app/engine/engine.server";
 import { createQueueIndex } from "../app/engine/queueIndex.server";
 import { createRecovery } from "../app/engine/recovery/recovery.server";
@@ -30,7 +36,14 @@ export type TestApp = {
   close(): Promise<void>;
 };
 
-export type TestAppOptions = { clock?: Clock; limits?: Partial<RunsLimits> };
+export type TestAppOptions = {
+  clock?: Clock;
+  limits?: Partial<RunsLimits>;
+  /** Instead of the durable engine, for tests of what starts and signals it. */
+  workflow?: Workflow;
+  /** Milliseconds that a create call of a deployment is held. */
+  holdSegmentMs?: number;
+};
 
 const LIMITS: RunsLimits = {
   maximumDevQueueSize: 1_000_000,
@@ -47,7 +60,7 @@ export async function createTestApp(services: TestServices, options: TestAppOpti
   const lines: LogFields[] = [];
   const log = createLogger("debug", {}, (line) => void lines.push(JSON.parse(line) as LogFields));
   const directory = await mkdtemp(path.join(os.tmpdir(), "sluice-app-"));
-  const parts = build(services, { clock, log, directory, limits: { ...LIMITS, ...options.limits } });
+  const parts = build(services, { ...options, clock, log, directory, limits: { ...LIMITS, ...options.limits } });
   const { app } = parts;
   const bootstrap = new BootstrapService({
     pool: services.pool,
@@ -78,9 +91,9 @@ export async function createTestApp(services: TestServices, options: TestAppOpti
   };
 }
 
-type BuildOptions = { clock: Clock; log: Logger; directory: string; limits: RunsLimits };
+type BuildOptions = TestAppOptions & { clock: Clock; log: Logger; directory: string; limits: RunsLimits };
 
-function build(services: TestServices, { clock, log, directory, limits }: BuildOptions) {
+function build(services: TestServices, { clock, log, directory, limits, workflow, holdSegmentMs }: BuildOptions) {
   const redis = createRedis({ url: services.redisUrl, name: "test-app", log });
   const subscriber = createRedis({ url: services.redisUrl, name: "test-app-subscriber", log });
   const environments = createEnvironments({
@@ -114,13 +127,33 @@ function build(services: TestServices, { clock, log, directory, limits }: BuildO
     clock,
     log,
   });
+  const agents = createAgentAccess({ pool: services.pool, clock });
+  const deployed = createDeployedVersions({ pool: services.pool, clock });
   const engine = createEngine({
+    ...{ agents, deployed },
     ...{ store, index, directory: environments.directory, workers: environments, changes: environments.changes, auth },
     ...{ redis, subscriber, clock, log, origin: TEST_ORIGIN, otlpEndpoint: (env: EnvironmentView) => telemetry.otlpEndpoint(env) },
   });
   const packets = { directory, secret: "another secret", origin: TEST_ORIGIN, urlTtlSeconds: 3_600, maxBytes: 16 * 1024 * 1024 };
-  const runs = createRuns({ store, directory: environments.directory, engine, index, clock, log, packets, limits });
+  const runs = createRuns({ store, directory: environments.directory, engine, index, deployed, clock, log, packets, limits });
   const recovery = createRecovery({ index, store, clock, log, onOverdue: (ids) => engine.onOverdue(ids), timeouts: TIMEOUTS });
+  const deployments = createDeployments({
+    ...{ pool: services.pool, environments, clock, log, origin: TEST_ORIGIN },
+    directDatabaseUrl: services.databaseUrl,
+    dataDir: directory,
+    holdSegmentMs: holdSegmentMs ?? 240_000,
+    workflow,
+    runs: {
+      versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),
+      releaseWaitingRuns: (envId) => engine.promotePendingVersions(envId),
+    },
+  });
+  const regions = createRegions({
+    ...{ pool: services.pool, clock, log, feed: deployments.feed, directory: environments.directory },
+    workflow: new DbosEngine({ pool: services.pool, directDatabaseUrl: services.databaseUrl, log }),
+    otlpEndpoint: (env) => telemetry.otlpEndpoint(env),
+    moveQueuedRuns: (move) => engine.moveQueuedRuns(move),
+  });
   const app: App = {
     config: { origin: TEST_ORIGIN, version: "test" },
     log,
@@ -132,17 +165,23 @@ function build(services: TestServices, { clock, log, directory, limits }: BuildO
     engine,
     runs,
     telemetry,
+    deployments,
+    agents,
+    regions,
   };
   return {
     app,
     start: async () => {
       await environments.start();
+      await deployments.start();
       await index.start();
       await recovery.start();
       await recovery.ensureReady();
       await engine.start();
     },
     stop: async () => {
+      await regions.stop();
+      await deployments.stop();
       await engine.stop();
       await recovery.stop();
       await index.stop();

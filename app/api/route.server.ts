@@ -4,14 +4,14 @@
  */
 import type { ActionFunctionArgs, LoaderFunctionArgs } from "@remix-run/node";
 import type { z } from "zod";
-import type { EnvironmentCaller, UserCaller } from "../auth/types";
+import type { AgentCaller, EnvironmentCaller, UserCaller } from "../auth/types";
 import { getApp, type App } from "../wiring.server";
 import { AppError } from "../utils/appError";
 import { parseJsonBody } from "./jsonBody";
 import { ClientGoneError, describeZodError, toErrorResponse } from "./respond.server";
 
-type CallerOf = { environment: EnvironmentCaller; "secret-key": EnvironmentCaller; user: UserCaller; none: null };
-/** `environment`: secret key or public token; `secret-key`: key only; `user`: personal access token; `none`: public. */
+type CallerOf = { environment: EnvironmentCaller; "secret-key": EnvironmentCaller; user: UserCaller; agent: AgentCaller; none: null };
+/** `environment`: secret key or public token; `secret-key`: key only; `user`: personal access token; `agent`: token of a region; `none`: public. */
 export type AuthKind = keyof CallerOf;
 export type ApiMethod = "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -91,7 +91,7 @@ async function run<A extends AuthKind, P, Q, B>(
   return response;
 }
 
-function authorise(app: App, kind: AuthKind, request: Request): Promise<EnvironmentCaller | UserCaller | null> {
+function authorise(app: App, kind: AuthKind, request: Request): Promise<EnvironmentCaller | UserCaller | AgentCaller | null> {
   switch (kind) {
     case "environment":
       return app.auth.environment(request);
@@ -99,6 +99,8 @@ function authorise(app: App, kind: AuthKind, request: Request): Promise<Environm
       return app.auth.secretKey(request);
     case "user":
       return app.auth.personalAccessToken(request);
+    case "agent":
+      return app.agents.authenticate(request.headers);
     case "none":
       return Promise.resolve(null);
   }

@@ -30,6 +30,19 @@ export type UserCaller = {
   via: "personal-access-token" | "session";
 };
 
+/** An agent of a region, by its token: it may act on what its region hands out, and on nothing else. */
+export type AgentCaller = {
+  region: { id: string; name: string };
+  /** Unique in its region; what the caller says it is. */
+  instanceName: string;
+  tokenId: string;
+};
+
+export interface AgentAuthenticator {
+  /** `Authorization: Bearer tr_wgt_...` with `x-trigger-worker-instance-name`. Throws AppError 401, or 400 without a name. */
+  authenticate(headers: Headers): Promise<AgentCaller>;
+}
+
 export interface Auth {
   /** Secret key or public token from `Authorization`. Throws AppError 401 `Invalid or Missing API key`. */
   environment(request: Request): Promise<EnvironmentCaller>;

@@ -18,6 +18,8 @@ export type FailedAttempt = {
   /** What the worker asked for; absent when the process died or no attempt should follow. */
   retry?: { timestamp: number; delay: number };
   skippedRetrying?: boolean;
+  /** A retry cannot happen in the same process. */
+  processIsGone?: boolean;
   /** The attempt that failed, from 1. */
   attempt: number;
   /** Of the trigger's options; wins over the task's. */
@@ -68,7 +70,7 @@ function decideOutOfMemory(failed: FailedAttempt): AttemptOutcome {
 }
 
 function byWorker(failed: FailedAttempt, retry: { timestamp: number; delay: number }): AttemptOutcome {
-  return retry.delay >= QUEUED_RETRY_FROM_MS ? queued(failed, retry.timestamp) : { kind: "retry-immediately" };
+  return retry.delay >= QUEUED_RETRY_FROM_MS || failed.processIsGone ? queued(failed, retry.timestamp) : { kind: "retry-immediately" };
 }
 
 function queued(failed: FailedAttempt, dueAtMs: number): AttemptOutcome {

@@ -21,7 +21,8 @@ import { parseCall, staleSnapshot } from "./workerCall";
 const MAX_TRIES = 10;
 
 type AttemptStatus = "RUN_FINISHED" | "RUN_PENDING_CANCEL" | "RETRY_QUEUED" | "RETRY_IMMEDIATELY";
-type CompleteCall = WorkerCall & { completion: Completion };
+/** `forceRequeue`: the process is gone, so a retry must not wait for it. */
+type CompleteCall = WorkerCall & { completion: Completion; forceRequeue?: boolean };
 /** A completion with everything about its run that does not change between tries. */
 type Context = { call: CompleteCall; header: HeaderView; quoted: number; metadata: MetadataChanges | null };
 
@@ -71,7 +72,8 @@ export class CompleteAttemptService {
         return this.finish(context, this.failing(context, "CANCELED", completion.error));
       }
       if (live.attemptClosed) return replayOf(live);
-      const outcome = await this.deps.failures.call({ live, header, env: context.call.env, completion });
+      const { env, forceRequeue } = context.call;
+      const outcome = await this.deps.failures.call({ live, header, env, completion, forceRequeue });
       if (outcome.kind === "missed") continue;
       return this.afterFailure(context, outcome, completion.error);
     }

@@ -1,11 +1,12 @@
 /** What the engine needs, and the parts that its services share. */
-import type { Auth } from "../auth/types";
+import type { AgentAuthenticator, Auth } from "../auth/types";
 import type { ConfigChanges, EnvironmentDirectory, EnvironmentView } from "../environments/types";
 import type { Environments } from "../environments/environments.server";
 import type { Clock } from "../platform/clock";
 import type { Logger } from "../platform/logger";
 import type { Redis } from "../platform/redis.server";
 import type { RunStore } from "../runops/runStore";
+import type { DeployedVersions } from "./deployedVersions";
 import type { EngineOptions } from "./env";
 import type { QueueIndex } from "./queueIndex";
 
@@ -19,6 +20,8 @@ export type EngineDeps = {
   workers: WorkerRegistry;
   changes: ConfigChanges;
   auth: Pick<Auth, "secretKey">;
+  agents: AgentAuthenticator;
+  deployed: DeployedVersions;
   /** Commands and publishing. */
   redis: Redis;
   /** A connection for subscriptions alone. */

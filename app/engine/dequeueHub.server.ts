@@ -1,12 +1,11 @@
 /**
  * Held polls for work, answered within milliseconds of a run becoming available. Per region one or two rounds run at a
  * time: claims are taken for all waiting polls at once, committed as one group, and given to the polls that they were
- * committed for. A poll gets runs for its own worker version only, one an answer.
+ * committed for. A poll of a dev session gets runs for its own worker version only.
  */
-import type { EnvironmentView, WorkerVersion } from "../environments/types";
 import { errorMessage, type Logger } from "../platform/logger";
 import type { Counters } from "./counters";
-import type { HandOverService, HandedRun } from "./handOver.server";
+import type { HandOverService, HandOverTarget, HandedRun } from "./handOver.server";
 import type { Claim, QueueIndex } from "./queueIndex";
 
 /** A second round overlaps the commit of the first. */
@@ -14,7 +13,14 @@ const ROUNDS_AT_ONCE = 2;
 /** Wake-ups travel over pub/sub and may be lost; waiting polls look again this often. */
 const RECHECK_MS = 1_000;
 
-export type Poll = { env: EnvironmentView; version: WorkerVersion; signal: AbortSignal };
+export type Poll = {
+  /** Where the runs are handed out: an environment's id in dev, else the name of a region. */
+  region: string;
+  target: HandOverTarget;
+  signal: AbortSignal;
+  /** Milliseconds to hold it; absent: as long as the hub holds polls. */
+  holdMs?: number;
+};
 
 type Waiter = Poll & { answer(run: HandedRun | null): void; settled: boolean; busy: boolean; leaving: boolean };
 type Region = { waiters: Set<Waiter>; rounds: number; again: boolean };
@@ -53,15 +59,16 @@ export class DequeueHub {
     for (const name of this.regions.keys()) this.answerEmpty(name);
   }
 
-  /** Resolves with a run, or null after the hold, on `answerEmpty`, or when the connection closes. */
-  poll(poll: Poll): Promise<HandedRun | null> {
+  /** Resolves with a run, or null after the hold, on `answerEmpty`, or when the connection closes. `onLeave` gets a way to end it early. */
+  poll(poll: Poll, onLeave?: (leave: () => void) => void): Promise<HandedRun | null> {
     if (this.stopped || poll.signal.aborted) return Promise.resolve(null);
     this.deps.counters.count("polls");
     return new Promise((resolve) => {
-      const region = this.region(poll.env.region);
+      const region = this.region(poll.region);
       const waiter: Waiter = { ...poll, settled: false, busy: false, leaving: false, answer: () => undefined };
       const leave = () => waiter.answer(null);
-      const timer = setTimeout(() => this.release(waiter), this.deps.holdMs);
+      const timer = setTimeout(() => this.release(waiter), poll.holdMs ?? this.deps.holdMs);
+      onLeave?.(() => this.release(waiter));
       waiter.answer = (run) => {
         if (waiter.settled) return;
         waiter.settled = true;
@@ -72,8 +79,19 @@ export class DequeueHub {
       };
       poll.signal.addEventListener("abort", leave, { once: true });
       region.waiters.add(waiter);
-      this.wake(poll.env.region);
+      this.wake(poll.region);
     });
+  }
+
+  /** As `poll`, with up to `count` runs: what is there is answered as soon as there is any. */
+  async pollMany(poll: Poll, count: number): Promise<HandedRun[]> {
+    const leave: (() => void)[] = [];
+    const polls = Array.from({ length: count }, () => this.poll(poll, (one) => leave.push(one)));
+    for (const one of polls) {
+      // Those whose run is being committed this instant stay for it.
+      void one.then((run) => run && leave.forEach((each) => each()));
+    }
+    return (await Promise.all(polls)).filter((run) => run !== null);
   }
 
   /** Answers the held polls of a region now: their worker version is not the newest any more, or their key was revoked. */
@@ -151,9 +169,10 @@ export class DequeueHub {
   private async serve(claim: Claim, waiter: Waiter | undefined): Promise<void> {
     if (!waiter) return this.deps.handOver.giveBack(claim);
     try {
-      const handed = await this.deps.handOver.call(claim, waiter);
+      const handed = await this.deps.handOver.call(claim, waiter.target);
       if (handed.kind === "run") await this.deliver(handed.run, waiter);
-      if (handed.kind === "other-version") waiter.answer(null);
+      // Asking again at once would meet the same run.
+      if (handed.kind === "other-version" || handed.kind === "too-large") waiter.answer(null);
     } catch (error) {
       // The outcome is unknown: the claim lease or the start deadline settles the run.
       this.deps.log.warn("dequeue.failed", { runId: claim.runId, message: errorMessage(error) });

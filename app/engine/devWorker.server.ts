@@ -49,9 +49,9 @@ export function createDevWorker(deps: DevWorkerDeps): DevWorker {
     }),
     async dequeue(env, body, signal) {
       const version = await pollingVersion(deps, env, body.currentWorker);
-      const run = await deps.hub.poll({ env, version, signal });
+      const run = await deps.hub.poll({ region: env.region, target: { kind: "session", env, version }, signal });
       if (!run) return { dequeuedMessages: [] };
-      return { dequeuedMessages: [wireDequeuedMessage({ ...run, env, dequeuedAt: new Date(deps.clock.now()) })] };
+      return { dequeuedMessages: [wireDequeuedMessage({ ...run, dequeuedAt: new Date(deps.clock.now()) })] };
     },
     presence: (env, signal) => deps.presence.connect(env.id, signal),
     disconnect: (env, ids) => deps.disconnects.call(env, ids),

@@ -3,6 +3,7 @@ import { CancelCascade } from "./cancelCascade.server";
 import { CancelRunService } from "./cancelRun.server";
 import { CompleteAttemptService } from "./completeAttempt.server";
 import { CompletionMetadata } from "./completionMetadata.server";
+import { ContinueRunService } from "./continueRun.server";
 import { Counters } from "./counters";
 import type { EngineDeps } from "./deps";
 import { DequeueHub } from "./dequeueHub.server";
@@ -18,6 +19,7 @@ import { Heartbeats } from "./heartbeats.server";
 import { IndexWriter } from "./indexWriter.server";
 import { LatestSnapshotService } from "./latestSnapshot.server";
 import { LimitsChangedService } from "./limits.server";
+import { MoveQueuedRunsService } from "./moveQueuedRuns.server";
 import { Notifications } from "./notifications.server";
 import { PromotePendingVersionsService } from "./pendingVersions.server";
 import { DevPresence } from "./presence.server";
@@ -26,25 +28,31 @@ import { RescheduleService } from "./reschedule.server";
 import { RunEnds } from "./runEnds.server";
 import { RedisRunFeed } from "./runFeed.server";
 import { RunHeaders } from "./runHeaders.server";
+import { RunPlaces } from "./runPlaces.server";
 import { SnapshotsSinceService } from "./snapshotsSince.server";
 import { StallService } from "./stalls.server";
 import { StartAttemptService } from "./startAttempt.server";
 import { Timers } from "./timers.server";
 import { triggered } from "./triggered";
 import type { CancelInput, CancelOutcome, Engine } from "./types";
+import { VersionFit } from "./versionFit.server";
+import { createWorkerActions } from "./workerActions.server";
 import { errorMessage } from "../platform/logger";
 
 export type { EngineDeps } from "./deps";
 export type {
   CancelInput,
   CancelOutcome,
+  AgentCall,
   DevWorker,
   Engine,
   PauseState,
   RescheduleOutcome,
   RunChange,
   RunFeed,
+  RegionDequeue,
   TriggeredRun,
+  WorkerActions,
 } from "./types";
 export { limitsSource } from "./limits.server";
 
@@ -65,9 +73,19 @@ function createCore(deps: EngineDeps, options: EngineOptions) {
   const onTimer = (dueAt: Date) => timers.set(dueAt);
   const timeoutMs = options.cancelTimeoutMs;
   const cancels = new CancelRunService({ store, ends, epochs, index: writer, directory, feed, clock, timeoutMs, onTimer, onCanceled });
-  const pending = new PromotePendingVersionsService({ store, directory, index: writer, feed, clock, onTimer });
+  const fit = new VersionFit(deps.deployed);
+  const pending = new PromotePendingVersionsService({
+    store,
+    directory,
+    deployed: deps.deployed,
+    fit,
+    index: writer,
+    feed,
+    clock,
+    onTimer,
+  });
   const limits = new LimitsChangedService(directory, index);
-  return { ...deps, options, feed, counters, headers, epochs, writer, cascade, ends, timers, onTimer, cancel, pending, limits };
+  return { ...deps, options, feed, counters, headers, epochs, writer, cascade, ends, timers, onTimer, cancel, fit, pending, limits };
 }
 
 type Core = ReturnType<typeof createCore>;
@@ -85,7 +103,15 @@ function createAttempts(core: Core) {
   };
   const now = () => clock.now();
   const startTimeoutMs = options.startTimeoutMs;
-  const handOver = new HandOverService({ store, epochs, index, headers, directory, feed, now, startTimeoutMs, onParked });
+  const onArchived = (envId: string, runId: string) => {
+    core.cancel({ envId, runId, reason: "The environment was archived.", immediate: true }).catch((error: unknown) => {
+      log.warn("archived_run.cancel_failed", { envId, runId, message: errorMessage(error) });
+    });
+  };
+  const handOver = new HandOverService({
+    ...{ store, epochs, index, headers, directory, feed, now, startTimeoutMs, onParked, onArchived },
+    fit: core.fit,
+  });
   const { origin, otlpEndpoint } = core;
   return {
     heartbeats,
@@ -106,12 +132,15 @@ export function createEngine(deps: EngineDeps): Engine {
   const attempts = createAttempts(core);
   const { store, directory, origin, clock, cancel, pending, limits, workers, feed, timers, cascade, writer: index } = core;
   const presence = new DevPresence(deps.redis, deps.log);
-  const notifications = new Notifications({ auth: deps.auth, feed, changes: deps.changes, log: deps.log });
+  const places = new RunPlaces(store);
+  const notifications = new Notifications({ auth: deps.auth, agents: deps.agents, places, feed, changes: deps.changes, log: deps.log });
   const registrations = new RegisterWorkerService({ workers, directory, hub: attempts.hub, pending, limits });
   const reschedules = new RescheduleService({ store, feed, clock, onTimer: core.onTimer });
   const latest = new LatestSnapshotService(store, core.headers);
   const since = new SnapshotsSinceService(store);
   const disconnects = new DevDisconnectService(cancel);
+  const continues = new ContinueRunService(store);
+  const moves = new MoveQueuedRunsService({ store, directory, deployed: deps.deployed, index, feed });
   let unfollow: (() => void) | undefined;
   const drain = async () => {
     attempts.hub.stop();
@@ -127,9 +156,11 @@ export function createEngine(deps: EngineDeps): Engine {
     feed,
     limitsChanged: (envId) => limits.call(envId, true),
     promotePendingVersions: (envId) => pending.call(envId),
+    moveQueuedRuns: (move) => moves.call(move),
     timerSet: core.onTimer,
     onOverdue: (runIds) => attempts.stalls.call(runIds),
     devWorker: createDevWorker({ ...attempts, latest, since, disconnects, registrations, presence, directory, options, origin, clock }),
+    workerActions: createWorkerActions({ ...attempts, places, latest, since, continues, directory, clock }),
     counters: () => core.counters.read(),
     loops: { timers: timers.loop, cascade: cascade.loop },
     attach: (httpServer) => notifications.attach(httpServer),

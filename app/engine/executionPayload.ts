@@ -93,12 +93,25 @@ function defined<T extends Record<string, unknown>>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as Partial<T>;
 }
 
-/** Variables that every run process gets from us, over the user's own. */
-export function platformVariables(urls: { origin: string; otlpEndpoint: string }): Record<string, string> {
+/**
+ * Variables that every run process gets from us, over the user's own. In dev the CLI adds address and key itself. No
+ * TRIGGER_VERSION: the SDK would lock every run that a task triggers to it, and those go to the current version.
+ */
+export function platformVariables(urls: { origin: string; otlpEndpoint: string }, env: EnvironmentView): Record<string, string> {
   return {
+    ...(env.type === "DEVELOPMENT" ? {} : deployedVariables(urls.origin, env)),
     TRIGGER_OTEL_EXPORTER_OTLP_ENDPOINT: urls.otlpEndpoint,
     OTEL_EXPORTER_OTLP_ENDPOINT: urls.otlpEndpoint,
     TRIGGER_OTEL_BATCH_PROCESSING_ENABLED: "1",
     TRIGGER_STREAM_URL: urls.origin,
+  };
+}
+
+function deployedVariables(origin: string, env: EnvironmentView): Record<string, string> {
+  return {
+    TRIGGER_API_URL: origin,
+    TRIGGER_SECRET_KEY: env.secretKey,
+    TRIGGER_ORG_ID: env.organization.id,
+    ...(env.branchName ? { TRIGGER_PREVIEW_BRANCH: env.branchName } : {}),
   };
 }

@@ -29,6 +29,8 @@ type Failure = {
   completion: Extract<Completion, { ok: false }>;
   /** The server gave up waiting for the worker. */
   stalled?: boolean;
+  /** The process is gone: a retry goes through the queue. */
+  forceRequeue?: boolean;
 };
 
 type FailureDeps = {
@@ -61,13 +63,14 @@ export class FailedAttempts {
   }
 
   /** The retry policy is the one of the version that the run is locked to, whatever was registered since. */
-  private async decide({ live, header, env, completion, stalled }: Failure): Promise<AttemptOutcome> {
+  private async decide({ live, header, env, completion, stalled, forceRequeue }: Failure): Promise<AttemptOutcome> {
     const version = live.versionId ? await this.deps.directory.workerVersion(live.versionId) : null;
     const task = version?.tasks.get(header.task);
     const failed: FailedAttempt = {
       error: completion.error,
       retry: completion.retry,
       skippedRetrying: completion.skippedRetrying,
+      processIsGone: forceRequeue,
       attempt: live.attempt,
       maxAttempts: header.options.maxAttempts ?? null,
       retryConfig: task?.retry ?? null,

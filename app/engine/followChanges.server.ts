@@ -57,7 +57,8 @@ async function promote({ pending, log }: FollowDeps, envId: string): Promise<voi
 async function endPolls({ directory, hub, log }: FollowDeps, { id }: ConfigChange): Promise<void> {
   try {
     const env = id ? await directory.byId(id) : null;
-    if (env) hub.answerEmpty(env.region);
+    // Agents poll for their whole region and read the current version when a run is handed over.
+    if (env?.type === "DEVELOPMENT") hub.answerEmpty(env.region);
   } catch (error) {
     log.warn("polls.end_failed", { envId: id, message: errorMessage(error) });
   }

@@ -1,21 +1,40 @@
 /** Moves one claimed run to PENDING_EXECUTING for one poll, or to where it belongs when its version cannot run it. */
 import type { EnvironmentDirectory, EnvironmentView, WorkerVersion } from "../environments/types";
+import type { LiveRun, RunStore, TransitionOutcome, TransitionRequest } from "../runops/runStore";
+import type { DeployedVersion } from "./deployedVersions";
 import type { EpochGuard } from "./epochGuard.server";
 import type { IndexWriter } from "./indexWriter.server";
 import type { Claim } from "./queueIndex";
-import type { LiveRun, RunStore, TransitionOutcome, TransitionRequest } from "../runops/runStore";
 import type { HeaderView, RunHeaders } from "./runHeaders.server";
-import type { RunFeed } from "./types";
 import { RECHECK_MS } from "./timerRules";
+import type { RunFeed } from "./types";
+import type { Fit, VersionFit } from "./versionFit.server";
+import { machineOf } from "./wireShapes";
 
-/** A run that a poll may be answered with. */
-export type HandedRun = { live: LiveRun; header: HeaderView; version: WorkerVersion };
+/** Who polls: one worker of a dev session, or an agent for its whole region. */
+export type HandOverTarget =
+  | { kind: "session"; env: EnvironmentView; version: WorkerVersion }
+  | {
+      kind: "region";
+      region: string;
+      /** A run whose machine is larger goes back to its queue. */
+      maxResources?: { cpu: number; memory: number };
+    };
+
+/** A run that a poll may be answered with. `deployed` is null in dev. */
+export type HandedRun = {
+  live: LiveRun;
+  header: HeaderView;
+  env: EnvironmentView;
+  version: WorkerVersion;
+  deployed: DeployedVersion | null;
+};
 
 /**
- * `gone`: the run was not queued any more. `parked`: no version has its task yet. `other-version`: the polling worker lacks
- * the task and is not the newest; the run is queued again and the poll should end.
+ * `gone`: the run was not queued any more. `parked`: no version has its task yet. `moved`: another region has its version.
+ * `other-version`, `too-large`: the poll is not for this run, which is queued again; the poll should end.
  */
-export type HandOverOutcome = { kind: "run"; run: HandedRun } | { kind: "gone" | "parked" | "other-version" };
+export type HandOverOutcome = { kind: "run"; run: HandedRun } | { kind: "gone" | "parked" | "moved" | "other-version" | "too-large" };
 
 type HandOverDeps = {
   store: Pick<RunStore, "dequeue" | "transition">;
@@ -23,24 +42,25 @@ type HandOverDeps = {
   index: IndexWriter;
   headers: RunHeaders;
   directory: Pick<EnvironmentDirectory, "byId" | "workerVersion">;
+  fit: VersionFit;
   feed: RunFeed;
   now: () => number;
   startTimeoutMs: number;
   /** Called after a run was parked, because the version that it waits for may have come meanwhile. */
   onParked: (envId: string) => void;
+  /** Called with a run of an environment that was archived. */
+  onArchived: (envId: string, runId: string) => void;
 };
 
 type TakenRun = { live: LiveRun; header: HeaderView };
 
-const UNKNOWN_VERSION = "Its worker version is not known.";
-
 export class HandOverService {
   constructor(private readonly deps: HandOverDeps) {}
 
-  async call(claim: Claim, poll: { env: EnvironmentView; version: WorkerVersion }): Promise<HandOverOutcome> {
-    const relock = poll.env.type === "DEVELOPMENT";
-    const request = { runId: claim.runId, epoch: claim.epoch, currentVersionId: poll.version.id, relock };
-    const outcome = await this.deps.store.dequeue(request);
+  async call(claim: Claim, target: HandOverTarget): Promise<HandOverOutcome> {
+    const env = target.kind === "session" ? target.env : await this.deps.directory.byId(claim.lane.envId);
+    if (!env || env.archivedAt) return this.dropArchived(claim);
+    const outcome = await this.deps.store.dequeue({ runId: claim.runId, epoch: claim.epoch, ...versionWanted(env, target) });
     if (outcome.kind === "stale-epoch") return { kind: "gone" };
     if (outcome.kind === "gone") {
       await this.giveBack(claim);
@@ -50,13 +70,16 @@ export class HandOverService {
     const deadlineMs = this.deps.now() + this.deps.startTimeoutMs;
     this.deps.headers.remember(header);
     await this.deps.index.confirm({ runId: live.id, lane: claim.lane, claim: claim.claim, seq: live.seq, deadlineMs });
-    const version = live.versionId === poll.version.id ? poll.version : await this.versionOf(live);
-    const missing = missingPart(version, header);
-    if (version && !missing) {
-      this.publish(live);
-      return { kind: "run", run: { live, header, version } };
+    const version = await this.versionOf(live, target);
+    const fit = await this.deps.fit.call({ env, version, run: { task: header.task, queue: header.queue, region: live.lane.region } });
+    if (fit.kind === "misses") return this.turnAway({ live, header }, target, fit);
+    const run = { live, header, env, version: fit.version, deployed: fit.deployed };
+    if (isTooLarge(run, target)) {
+      await this.requeue(live);
+      return { kind: "too-large" };
     }
-    return this.turnAway({ live, header }, poll, missing ?? UNKNOWN_VERSION);
+    this.publish(live);
+    return { kind: "run", run };
   }
 
   /** Free a claim that nobody can use. */
@@ -69,18 +92,32 @@ export class HandOverService {
     await this.requeue(run.live);
   }
 
-  private async versionOf(live: LiveRun): Promise<WorkerVersion | null> {
+  private async dropArchived(claim: Claim): Promise<HandOverOutcome> {
+    await this.giveBack(claim);
+    this.deps.onArchived(claim.lane.envId, claim.runId);
+    return { kind: "gone" };
+  }
+
+  private async versionOf(live: LiveRun, target: HandOverTarget): Promise<WorkerVersion | null> {
+    if (target.kind === "session" && live.versionId === target.version.id) return target.version;
     return live.versionId ? this.deps.directory.workerVersion(live.versionId) : null;
   }
 
-  private async turnAway(run: TakenRun, poll: { env: EnvironmentView; version: WorkerVersion }, reason: string): Promise<HandOverOutcome> {
+  private async turnAway(run: TakenRun, target: HandOverTarget, fit: Extract<Fit, { kind: "misses" }>): Promise<HandOverOutcome> {
     const { live } = run;
-    const env = await this.deps.directory.byId(live.envId);
-    if (env?.currentWorkerId && env.currentWorkerId !== poll.version.id && live.versionId === poll.version.id) {
-      await this.requeue(live);
-      return { kind: "other-version" };
+    if (target.kind === "session") {
+      const env = await this.deps.directory.byId(live.envId);
+      if (env?.currentWorkerId && env.currentWorkerId !== target.version.id && live.versionId === target.version.id) {
+        await this.requeue(live);
+        return { kind: "other-version" };
+      }
     }
-    await this.park(run, reason);
+    const [elsewhere] = fit.elsewhere;
+    if (elsewhere !== undefined && run.header.options.region === undefined) {
+      await this.requeue(live, elsewhere);
+      return { kind: "moved" };
+    }
+    await this.park(run, fit.reason);
     return { kind: "parked" };
   }
 
@@ -96,13 +133,14 @@ export class HandOverService {
     this.deps.onParked(live.envId);
   }
 
-  private async requeue(live: LiveRun): Promise<void> {
+  private async requeue(live: LiveRun, region?: string): Promise<void> {
     const queued = await this.transition(live, {
       to: { state: "QUEUED", status: "PENDING" },
-      set: { dueAt: new Date(this.deps.now() + RECHECK_MS), resetDeliveries: true },
+      set: { dueAt: new Date(this.deps.now() + RECHECK_MS), resetDeliveries: true, ...(region === undefined ? {} : { region }) },
     });
     if (queued.kind !== "changed") return;
-    await this.deps.index.releaseAndOffer({ runId: live.id, lane: live.lane, seq: queued.live.seq }, live.score);
+    await this.deps.index.release({ runId: live.id, lane: live.lane, seq: queued.live.seq });
+    await this.deps.index.offer({ runId: live.id, lane: queued.live.lane, score: live.score });
     this.publish(queued.live);
   }
 
@@ -120,10 +158,14 @@ export class HandOverService {
   }
 }
 
-/** Why this version cannot run it, in words for the run page; null when it can. */
-export function missingPart(version: WorkerVersion | null, header: Pick<HeaderView, "task" | "queue">): string | null {
-  if (!version) return UNKNOWN_VERSION;
-  if (!version.tasks.has(header.task)) return `Version ${version.version} has no task "${header.task}".`;
-  if (!version.queues.has(header.queue)) return `Version ${version.version} has no queue "${header.queue}".`;
-  return null;
+/** In dev the polling worker, even when the run was locked before; deployed: the current version, read at this moment. */
+function versionWanted(env: EnvironmentView, target: HandOverTarget): { currentVersionId: string | null; relock: boolean } {
+  if (target.kind === "region") return { currentVersionId: env.currentWorkerId, relock: false };
+  return { currentVersionId: target.version.id, relock: env.type === "DEVELOPMENT" };
+}
+
+function isTooLarge({ live, header, version }: HandedRun, target: HandOverTarget): boolean {
+  if (target.kind === "session" || !target.maxResources) return false;
+  const machine = machineOf(live, header, version.tasks.get(header.task));
+  return machine.cpu > target.maxResources.cpu || machine.memory > target.maxResources.memory;
 }

@@ -11,8 +11,9 @@ import type { IndexWriter } from "./indexWriter.server";
 import type { QueueIndex } from "./queueIndex";
 import { serverEnd, type RunEnds } from "./runEnds.server";
 import type { RunHeaders } from "./runHeaders.server";
-import type { RunFeed, WireError } from "./types";
+import type { RunFeed, WireError, WorkerCall } from "./types";
 import { storedError } from "./wireErrors";
+import { parseCall } from "./workerCall";
 
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 3_600_000;
@@ -69,11 +70,25 @@ export class StallService {
     return true;
   }
 
-  /** Handed out and never started: back to the queue with growing pauses, and a failure after too many rounds. */
+  /** Its worker gives back a run that it was handed and did not start. `requeued` is false when the run failed instead, or had moved on. */
+  async release(call: WorkerCall): Promise<{ ok: true; requeued: boolean }> {
+    const { runId, seq } = parseCall(call);
+    const live = (await this.deps.store.getLive([runId])).get(runId);
+    if (live?.envId !== call.env.id || live.seq !== seq || live.state !== "PENDING_EXECUTING") return { ok: true, requeued: false };
+    return { ok: true, requeued: await this.giveBack(live) };
+  }
+
   private async judgeUnstarted(live: LiveRun): Promise<void> {
-    const { startTimeoutMs, maxDeliveries } = this.deps.options;
-    if (await this.isEarly(live, startTimeoutMs)) return;
-    if (live.deliveries >= maxDeliveries) return this.giveUp(live);
+    if (await this.isEarly(live, this.deps.options.startTimeoutMs)) return;
+    await this.giveBack(live);
+  }
+
+  /** Handed out and never started: back to the queue with growing pauses, and a failure after too many rounds (false then). */
+  private async giveBack(live: LiveRun): Promise<boolean> {
+    if (live.deliveries >= this.deps.options.maxDeliveries) {
+      await this.giveUp(live);
+      return false;
+    }
     const pauseMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.max(live.deliveries - 1, 0), MAX_BACKOFF_MS);
     const dueAt = new Date(this.deps.clock.now() + pauseMs);
     const outcome = await this.deps.epochs.run((epoch) =>
@@ -87,13 +102,14 @@ export class StallService {
         bumpSeq: true,
       })
     );
-    if (outcome.kind !== "changed") return;
+    if (outcome.kind !== "changed") return false;
     this.deps.counters.count("not_started");
     this.deps.log.info("run.not_started", { runId: live.id, deliveries: live.deliveries });
     const { seq, state, status, envId } = outcome.live;
     await this.deps.index.release({ runId: live.id, lane: live.lane, seq });
     this.deps.feed.publish({ envId, runId: live.id, seq, state, status });
     this.deps.onTimer(dueAt);
+    return true;
   }
 
   private async giveUp(live: LiveRun): Promise<void> {

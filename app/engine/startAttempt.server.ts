@@ -53,7 +53,7 @@ export class StartAttemptService {
       this.deps.directory.variables(env.id),
     ]);
     if (!version) throw new Error(`Version ${live.versionId} of a started run is missing.`);
-    const ours = platformVariables({ origin: this.deps.origin, otlpEndpoint: this.deps.otlpEndpoint(env) });
+    const ours = platformVariables({ origin: this.deps.origin, otlpEndpoint: this.deps.otlpEndpoint(env) }, env);
     return wireStartedAttempt({ live, header, metadata, metadataType, env, version, queues, envVars: { ...variables, ...ours } });
   }
 

@@ -1,5 +1,6 @@
 /** What the engine offers to routes, the runs domain and the dashboard, and what it needs from others. */
 import type { Server } from "node:http";
+import type { AgentCaller } from "../auth/types";
 import type { EnvironmentView } from "../environments/types";
 import type { Loop } from "../platform/loop";
 import type { ExecutionState, RunStatus } from "../runops/runStates";
@@ -66,12 +67,16 @@ export interface Engine {
   limitsChanged(envId: string): Promise<void>;
   /** A worker version became current: queue the runs that waited for it, oldest first. Returns how many were released. */
   promotePendingVersions(envId: string): Promise<number>;
+  /** A region has no agents: its queued runs that named no region go to others. Returns how many were moved. */
+  moveQueuedRuns(move: { from: string; to: readonly string[] }): Promise<number>;
   /** A timer of a run was set outside the engine: wakes the timer loop in time for it. */
   timerSet(dueAt: Date): void;
   /** Handler for runs whose deadline in the index has passed. */
   onOverdue(runIds: readonly string[]): Promise<void>;
   /** The dev worker protocol, one method a route. */
   readonly devWorker: DevWorker;
+  /** The protocol of deployed workers, one method a route. */
+  readonly workerActions: WorkerActions;
   /** What happened since the process started. */
   counters(): EngineCounters;
   /** The loops, for tests that drive them by `runOnce`. */
@@ -98,6 +103,30 @@ export interface DevWorker {
   latestSnapshot(call: Omit<WorkerCall, "snapshotId">): Promise<unknown>;
   snapshotsSince(call: WorkerCall): Promise<unknown>;
   register(env: EnvironmentView, projectRef: string, body: unknown): Promise<unknown>;
+}
+
+/** What an agent asks for: how many runs of which size, and how long the answer may be held. */
+export type RegionDequeue = { maxRunCount?: number; maxResources?: { cpu: number; memory: number }; waitMs?: number };
+
+/** A call of an agent about one run; a run that its region does not hand out looks like none (404). */
+export type AgentCall = { agent: AgentCaller; runId: string; snapshotId: string };
+
+/** The worker protocol of deployed runs; ids arrive as the wire shows them, answers are wire bodies. Errors are AppErrors. */
+export interface WorkerActions {
+  /** Resolves when there is a run, when it was held long enough (at once without `waitMs`), or when `signal` aborts. */
+  dequeue(agent: AgentCaller, body: RegionDequeue, signal: AbortSignal): Promise<unknown[]>;
+  start(call: AgentCall & { replayKey: string | null }): Promise<unknown>;
+  /** `forceRequeue`: the process is gone, so a retry goes through the queue. */
+  complete(call: AgentCall & { completion: Completion; forceRequeue?: boolean }): Promise<unknown>;
+  heartbeat(call: AgentCall): Promise<{ ok: true }>;
+  /** Where the attempt stands, for a runner that waited; 409 when it is not running. */
+  continue(call: AgentCall): Promise<unknown>;
+  /** Gives back a run that was handed out and never started; it is queued again after a pause. */
+  release(call: AgentCall): Promise<{ ok: true; requeued: boolean }>;
+  latestSnapshot(call: Omit<AgentCall, "snapshotId">): Promise<unknown>;
+  snapshotsSince(call: AgentCall): Promise<unknown>;
+  /** Throws 404 unless the region hands the run out. */
+  requireRun(agent: AgentCaller, runId: string): Promise<void>;
 }
 
 /** A call about one run: `runId` and `snapshotId` as in the path. */

@@ -3,6 +3,7 @@ import type { EnvironmentView, TaskConfig, WorkerVersion } from "../environments
 import { wireState, type ExecutionState, type RunStatus } from "../runops/runStates";
 import type { LiveRun, RunHeader } from "../runops/runStore";
 import { friendlyId, snapshotId } from "../utils/ids";
+import type { DeployedVersion } from "./deployedVersions";
 import { chooseMachine, type MachinePreset } from "./machines";
 
 /** Where a run stands, as far as a worker needs to know. */
@@ -75,9 +76,11 @@ export function wireDequeuedMessage(input: {
   header: Omit<RunHeader, "payload">;
   env: EnvironmentView;
   version: WorkerVersion;
+  /** Null in dev. */
+  deployed: DeployedVersion | null;
   dequeuedAt: Date;
 }) {
-  const { live, header, env, version } = input;
+  const { live, header, env, version, deployed } = input;
   return {
     version: "1",
     dequeuedAt: input.dequeuedAt.toISOString(),
@@ -89,7 +92,8 @@ export function wireDequeuedMessage(input: {
       version: version.version,
       ...(version.runtime ? { runtime: version.runtime } : {}),
     },
-    deployment: {},
+    ...(deployed?.releaseDigest ? { image: `release://${deployed.releaseDigest}` } : {}),
+    deployment: deployed ? { id: deployed.deploymentId, friendlyId: friendlyId("deployment", deployed.deploymentId) } : {},
     run: {
       id: live.id,
       friendlyId: friendlyId("run", live.id),
@@ -97,7 +101,7 @@ export function wireDequeuedMessage(input: {
       isReplay: header.replayOf !== null,
       machine: machineOf(live, header, version.tasks.get(header.task)),
       attemptNumber: live.attempt + 1,
-      masterQueue: header.region,
+      masterQueue: live.lane.region,
       traceContext: traceContextOf(header),
     },
     environment: { id: env.id, type: env.type },

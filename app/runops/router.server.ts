@@ -34,6 +34,7 @@ const ROUTES: { [V in Verb]: Route<V> } = {
   getLive: { kind: "bySet", at: 0, merge: joinMaps },
   getRun: { kind: "byId", id: (_envId, id) => id },
   getRuns: { kind: "bySet", at: 1, merge: joinMaps },
+  placeOf: { kind: "byId", id: (id) => id },
   listRuns: {
     kind: "fanOut",
     merge: (pages, filter) =>
@@ -51,6 +52,8 @@ const ROUTES: { [V in Verb]: Route<V> } = {
   nextDueAt: { kind: "fanOut", merge: (times) => times.reduce((a, b) => (a === null ? b : b === null || a <= b ? a : b), null) },
   pendingVersionRuns: { kind: "fanOut", merge: (lists, _envId, _after, limit) => mergeSorted(lists, byIdOrder, limit) },
 
+  versionsInUse: { kind: "fanOut", merge: (sets) => new Set(sets.flatMap((set) => [...set])) },
+  queuedInRegion: { kind: "fanOut", merge: (lists, _region, _after, limit) => mergeSorted(lists, byIdOrder, limit) },
   scanIndexed: { kind: "fanOut", merge: (lists, _after, limit) => mergeSorted(lists, byIdOrder, limit) },
   indexedSince: { kind: "fanOut", merge: (lists, _since, _after, limit) => mergeSorted(lists, byIdOrder, limit) },
   queuedCreatedBetween: { kind: "fanOut", merge: (lists, _from, _to, limit) => lists.flat().slice(0, limit) },

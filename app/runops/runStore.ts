@@ -36,6 +36,10 @@ export type RunOptions = {
   /** Seconds of CPU-active time an attempt may take; enforced by the runner. */
   maxDuration?: number;
   lockToVersion?: string;
+  /** The run waits for the version that was deployed with this external id. */
+  externalDeploymentId?: string;
+  /** The region that the trigger named: such a run is never moved to another one. */
+  region?: string;
   /** The user's idempotency key before hashing, and its scope, for display. */
   idempotencyKeyOptions?: { key: string; scope: string };
   triggerSource?: "sdk" | "cli" | "api" | "dashboard" | "schedule";
@@ -137,8 +141,8 @@ export type LiveRun = {
 export type DequeueRequest = {
   runId: string;
   epoch: number;
-  /** Used when the run is not locked yet. */
-  currentVersionId: string;
+  /** Used when the run is not locked yet. Null: no version is current, and the run is handed over without one. */
+  currentVersionId: string | null;
   /** Dev: lock to the polling worker even when locked before (its older workers are gone). */
   relock: boolean;
 };
@@ -198,6 +202,8 @@ export type TransitionRequest = {
   set: {
     dueAt?: Date | null;
     score?: number;
+    /** Another region hands the run out from now on: its lane changes, so take it out of the old one in the index. */
+    region?: string;
     versionId?: string | null;
     machine?: string | null;
     /** Error of the failed attempt, kept for display until the next outcome. */
@@ -303,6 +309,9 @@ export type RunFilter = {
 /** `next`: id to pass as `after` for older runs; `previous`: id to pass as `before` for newer ones. */
 export type RunPage = { runs: RunListItem[]; next: string | null; previous: string | null };
 
+/** Environment of a run, and the region that hands it out (of a finished run: the one that it was triggered for). */
+export type RunPlace = { envId: string; region: string };
+
 /** A row that the index must know: queued runs, and runs that hold a slot. */
 export type IndexedRun = { id: string; lane: Lane; score: number; state: ExecutionState; seq: number; updatedAt: Date };
 
@@ -325,6 +334,8 @@ export interface RunStore {
   getRun(envId: string, id: string): Promise<RunDetail | null>;
   /** As `getRun` for several ids, without payload and history; missing ones are absent. */
   getRuns(envId: string, ids: readonly string[]): Promise<Map<string, RunListItem>>;
+  /** Whose a run is and where it is handed out, for callers that know only its id; null for an unknown one. */
+  placeOf(id: string): Promise<RunPlace | null>;
   listRuns(filter: RunFilter): Promise<RunPage>;
   /** Direct children, oldest first, at most `limit`. */
   childrenOf(envId: string, id: string, limit: number): Promise<RunListItem[]>;
@@ -349,6 +360,10 @@ export interface RunStore {
   /** PENDING_VERSION runs of an environment, oldest first. */
   pendingVersionRuns(envId: string, after: string | null, limit: number): Promise<DueRun[]>;
 
+  /** QUEUED runs that a region hands out, in id order. Expensive: for a region without agents. */
+  queuedInRegion(region: string, after: string | null, limit: number): Promise<DueRun[]>;
+  /** Of these worker versions, those that an unfinished run is locked to; with `since` also those with a run that ended after it. */
+  versionsInUse(versionIds: readonly string[], since: Date | null): Promise<Set<string>>;
   /** All live rows in id order, for the rebuild of the index. */
   scanIndexed(afterId: string | null, limit: number): Promise<IndexedRun[]>;
   /** Live rows changed since `since`, for the rebuild's second pass. */

@@ -138,14 +138,11 @@ export function resolveIdempotency(
 }
 
 /** Features of later releases are refused by name: a wait that is ignored would hang its caller. */
-export function refuseUnsupported(env: EnvironmentView, options: TriggerOptions): void {
+export function refuseUnsupported(options: TriggerOptions): void {
   if (options.resumeParentOnCompletion) throw unsupported("triggerAndWait", "Use trigger() and poll the run.");
   if (options.debounce !== undefined) throw unsupported("debounce", "Trigger without the debounce option.");
   if (options.concurrency?.length) throw unsupported("concurrency (named concurrency limits)", "Use a queue with a concurrency limit.");
   if (options.gates?.length) throw unsupported("gates", "Use a queue with a concurrency limit.");
-  if (options.externalDeploymentId?.trim() && !options.lockToVersion && env.type !== "DEVELOPMENT") {
-    throw unsupported("externalDeploymentId", "Pin the run with the version option.");
-  }
 }
 
 function unsupported(feature: string, next: string): AppError {

@@ -1,4 +1,5 @@
 /** What a caller does with runs: trigger, cancel, replay, reschedule, tag, change metadata, free a key, move packets. */
+import type { DeployedVersions } from "../engine/deployedVersions";
 import type { QueueIndex } from "../engine/queueIndex";
 import type { EnvironmentDirectory } from "../environments/types";
 import type { Clock } from "../platform/clock";
@@ -13,6 +14,7 @@ import { ReplayRunService } from "./replayRun.server";
 import { RescheduleRunService } from "./rescheduleRun.server";
 import { ResetIdempotencyKeyService } from "./resetIdempotencyKey.server";
 import type { RunsEngine, RunsLimits } from "./types";
+import { TriggerVersions } from "./triggerVersions.server";
 import { TriggerTaskService } from "./triggerTask.server";
 import { UpdateMetadataService } from "./updateMetadata.server";
 
@@ -32,6 +34,7 @@ export type RunsDeps = {
   store: RunStore;
   directory: EnvironmentDirectory;
   engine: RunsEngine;
+  deployed: DeployedVersions;
   index: Pick<QueueIndex, "queueCounts">;
   clock: Clock;
   log: Logger;
@@ -43,7 +46,7 @@ export type RunsDeps = {
 export function createRuns(deps: RunsDeps): Runs {
   const packets = createPacketStore(deps.packets, deps.clock);
   const queueSizes = new QueueSizeGuard(deps.index, deps.clock, deps.limits);
-  const triggerTask = new TriggerTaskService({ ...deps, packets, queueSizes });
+  const triggerTask = new TriggerTaskService({ ...deps, packets, queueSizes, versions: new TriggerVersions(deps) });
   return {
     triggerTask,
     cancelRun: new CancelRunService(deps),

@@ -4,8 +4,9 @@
  */
 import { hash } from "node:crypto";
 import type { EnvironmentCaller } from "../auth/types";
-import type { EnvironmentDirectory, EnvironmentView, TaskConfig, WorkerVersion } from "../environments/types";
+import type { EnvironmentView } from "../environments/types";
 import type { Clock } from "../platform/clock";
+import { errorMessage, type Logger } from "../platform/logger";
 import type { NewRun, RunOptions, RunStore, TriggerOutcome } from "../runops/runStore";
 import { AppError } from "../utils/appError";
 import { mintId, mintLike, parseFriendlyId } from "../utils/ids";
@@ -24,6 +25,7 @@ import {
   resolveTtl,
   type Ttl,
 } from "./resolveTrigger";
+import type { TriggerVersion, TriggerVersions } from "./triggerVersions.server";
 import { resolveTrace, type CallerTrace } from "./traceContext";
 import type { TriggerBody, TriggerOptions } from "./triggerBody";
 import { OFFLOAD_PAYLOAD_BYTES, type RunsEngine, type RunsLimits } from "./types";
@@ -52,22 +54,25 @@ export type TriggerResult = { runId: string; isCached: boolean };
 
 type Deps = {
   store: Pick<RunStore, "trigger" | "getRuns">;
-  directory: EnvironmentDirectory;
-  engine: Pick<RunsEngine, "afterTrigger">;
+  versions: TriggerVersions;
+  engine: Pick<RunsEngine, "afterTrigger" | "promotePendingVersions">;
   clock: Clock;
+  log: Logger;
   packets: Pick<PacketStore, "write">;
   queueSizes: QueueSizeGuard;
   limits: RunsLimits;
 };
 
-type Version = { locked: WorkerVersion | null; config: TaskConfig | undefined };
 type Parent = Pick<NewRun, "rootId" | "parentId" | "depth">;
+type Placed = TriggerVersion & { region: string };
 type Timing = { ttl: Ttl; delayUntilMs: number | null; priority: number };
 
 const NO_OPTIONS: TriggerOptions = {};
 const NO_PARENT: Parent = { rootId: null, parentId: null, depth: 0 };
 const QUEUED = { state: "QUEUED", status: "PENDING" } as const;
 const DELAYED = { state: "DELAYED", status: "DELAYED" } as const;
+/** A run that waits for a deployment which never comes ends after this time. */
+const VERSION_DEADLINE_MS = 3_600_000;
 const MIN_MAX_DURATION_SECONDS = 5;
 /** What the column and the SDK take for "no limit". */
 const NO_MAX_DURATION = 2_147_483_647;
@@ -80,10 +85,11 @@ export class TriggerTaskService {
     const { env, task } = input;
     const options = input.body.options ?? NO_OPTIONS;
     checkTaskId(task);
-    refuseUnsupported(env, options);
+    refuseUnsupported(options);
     const parent = options.parentRunId === undefined ? NO_PARENT : await this.#parent(env, options.parentRunId);
-    const version = await this.#version(env, task, options.lockToVersion);
-    const run = this.#build(input, options, parent, version);
+    const version = await this.deps.versions.resolve(env, task, options);
+    const region = await this.deps.versions.region(env, options.region);
+    const run = this.#build(input, options, parent, { ...version, region });
     if (options.metadata !== undefined) run.metadata = await encodeMetadata(options.metadata, options.metadataType);
     if (run.payload !== null && run.payload.length > OFFLOAD_CHECK_UNITS) await this.#offload(run);
     this.deps.queueSizes.admit(env, run.queue);
@@ -98,20 +104,14 @@ export class TriggerTaskService {
     return { parentId: header.id, rootId: header.rootId ?? header.id, depth: header.depth + 1 };
   }
 
-  async #version(env: EnvironmentView, task: string, lockTo: string | undefined): Promise<Version> {
-    if (lockTo === undefined) {
-      const current = env.currentWorkerId === null ? null : await this.deps.directory.workerVersion(env.currentWorkerId);
-      return { locked: null, config: current?.tasks.get(task) };
-    }
-    const locked = await this.deps.directory.versionByName(env.id, lockTo);
-    if (!locked)
-      throw new AppError("unknown_version", 422, `No version ${lockTo} in this environment. Deploy it, or trigger without a version.`);
-    const config = locked.tasks.get(task);
-    if (!config) throw new AppError("unknown_task", 422, `Version ${lockTo} has no task "${task}". Name a task of that version.`);
-    return { locked, config };
+  /** The deployment may have come between the lookup and the insert. */
+  #lookAgain(envId: string): void {
+    this.deps.engine.promotePendingVersions(envId).catch((error: unknown) => {
+      this.deps.log.warn("pending_version.failed", { envId, message: errorMessage(error) });
+    });
   }
 
-  #build(input: TriggerInput, options: TriggerOptions, parent: Parent, version: Version): NewRun {
+  #build(input: TriggerInput, options: TriggerOptions, parent: Parent, version: Placed): NewRun {
     const { env, task, body, context } = input;
     const nowMs = this.deps.clock.now();
     const timing: Timing = {
@@ -128,7 +128,7 @@ export class TriggerTaskService {
       task,
       queue: resolveQueue(options, task, version.config, version.locked),
       concurrencyKey: options.concurrencyKey || null,
-      region: resolveRegion(env, options.region),
+      region: version.region,
       payload: packet.data,
       payloadType: packet.type,
       traceId: trace.traceId,
@@ -145,10 +145,10 @@ export class TriggerTaskService {
       scheduleId: null,
       replayOf: input.replayOf ?? null,
       isTest: options.test ?? false,
-      options: runOptions(options, timing, context),
-      initial: timing.delayUntilMs === null ? QUEUED : DELAYED,
+      options: { ...runOptions(options, timing, context), ...version.options },
+      initial: initialOf(timing, version),
       score: (timing.delayUntilMs ?? nowMs) - Math.round(timing.priority * 1_000),
-      dueAt: firstDue(timing, nowMs),
+      dueAt: version.waitsFor === null ? firstDue(timing, nowMs) : new Date(nowMs + VERSION_DEADLINE_MS),
       versionId: version.locked === null ? null : version.locked.id,
       metadata: null,
       metadataType: "application/json",
@@ -173,6 +173,7 @@ export class TriggerTaskService {
       case "created-canceled":
         // Not awaited: the run is safe in the database, and the engine's re-check mends a lost offer.
         void this.deps.engine.afterTrigger(run, outcome.kind);
+        if (run.initial.state === "RUN_CREATED") this.#lookAgain(run.envId);
         return { runId: outcome.runId, isCached: false };
       case "replayed":
         return { runId: outcome.runId, isCached: false };
@@ -182,6 +183,18 @@ export class TriggerTaskService {
         throw new AppError("token_used", 401, "This one-time token was already used. Ask your server for a new one.");
     }
   }
+}
+
+/** What waits for a version waits with its delay, too: the delay is armed when the version has come. */
+function initialOf(timing: Timing, version: TriggerVersion): NewRun["initial"] {
+  if (version.waitsFor !== null) {
+    return {
+      state: "RUN_CREATED",
+      status: "PENDING_VERSION",
+      reason: `Waiting for the deployment with external id "${version.waitsFor}".`,
+    };
+  }
+  return timing.delayUntilMs === null ? QUEUED : DELAYED;
 }
 
 /** A UTF-16 unit has at most three bytes: shorter payloads need no counting. */
@@ -212,12 +225,6 @@ function runOptions(options: TriggerOptions, timing: Timing, context: TriggerCon
 
 function clampMaxDuration(seconds: number): number {
   return Math.min(Math.max(seconds, MIN_MAX_DURATION_SECONDS), NO_MAX_DURATION);
-}
-
-/** Dev runs go to the environment's own CLI, whatever the option says; others only where something hands them out. */
-function resolveRegion(env: EnvironmentView, region: string | undefined): string {
-  if (region === undefined || env.type === "DEVELOPMENT" || region === env.region) return env.region;
-  throw new AppError("unknown_region", 422, `No region "${region}". Runs of this environment are handed out in "${env.region}".`);
 }
 
 /** 16 bytes that name one call of one caller; only equality matters. */

@@ -2,7 +2,7 @@
 import type { Engine } from "../engine/engine.server";
 
 /** What runs need of the engine. */
-export type RunsEngine = Pick<Engine, "afterTrigger" | "cancel" | "reschedule">;
+export type RunsEngine = Pick<Engine, "afterTrigger" | "cancel" | "reschedule" | "promotePendingVersions">;
 
 /** Bounds that an operator may change (`app/runs/env.ts`). */
 export type RunsLimits = {

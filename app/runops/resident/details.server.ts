@@ -4,12 +4,13 @@ import { idMillis } from "../../utils/ids";
 import { textColumn, timeColumn } from "../columns";
 import { decodeHistory } from "../history";
 import { stateName, statusName } from "../runStates";
-import type { RunDetail, RunListItem } from "../runStore";
+import type { RunDetail, RunListItem, RunPlace } from "../runStore";
 import type { RunDatabase } from "./database.server";
 import { toHeader, toResult, type HeaderRow } from "./rows";
 
 const READ_RUN = loadScript("runops/sql/read-run.sql");
 const READ_ITEMS = loadScript("runops/sql/read-items.sql");
+const PLACE_OF = loadScript("runops/sql/place-of.sql");
 
 /** Columns that list rows and details share: live ones are null when the run is final, and the other way round. */
 type ItemRow = HeaderRow & {
@@ -62,6 +63,14 @@ export async function readRun(db: RunDatabase, envId: string, id: string): Promi
     result: resultOf(row),
     history: row.hist ? decodeHistory(row.hist, ms, common.seq) : [],
   };
+}
+
+/** Environment and region of a run; null for an unknown id. */
+export async function readPlace(db: RunDatabase, id: string): Promise<RunPlace | null> {
+  const ms = idMillis(id);
+  if (ms === null) return null;
+  const [row] = await db.query<{ env_id: string; region: string }>(PLACE_OF, [id, new Date(ms).toISOString()], "place-of");
+  return row ? { envId: row.env_id, region: row.region } : null;
 }
 
 /** List rows by id; runs of other environments and unknown ids are absent. */

@@ -185,6 +185,7 @@ function transitionColumns(rows: readonly TransitionRequest[], nowMs: number): u
     booleanColumn(rows, ({ set }) => set.queuedNow ?? false),
     numberColumn(rows, (row) => (row.bumpSeq ? 1 : 0)),
     bytesColumn(rows, (row) => (row.bumpSeq ? historyRecord(row.to.state, requireStorableId(row.runId), nowMs) : Buffer.alloc(0))),
+    textColumn(rows, ({ set }) => set.region),
   ];
 }
 

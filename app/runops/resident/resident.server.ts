@@ -5,13 +5,13 @@ import { Batcher, type BatcherOptions } from "../batcher";
 import { classifyFailure } from "../failures";
 import type { RunStore } from "../runStore";
 import { asRetryable, createRunDatabase, type DatabaseOptions, type RunDatabase } from "./database.server";
-import { readItems, readRun } from "./details.server";
+import { readItems, readPlace, readRun } from "./details.server";
 import { addTags, clearCascade, readCascades, resetIdempotencyKey, updateMetadata } from "./edits.server";
 import { announceRebuild, bumpEpoch, finishRebuild, readEpoch, withLock } from "./epoch.server";
 import { finishSize, runFinishGroup } from "./finish.server";
 import { listRuns, readChildren } from "./lists.server";
 import { readLive, runDequeueGroup, runStartGroup, runTransitionGroup } from "./moves.server";
-import { readDue, readIndexed, readNextDue, readParked, readQueuedBetween } from "./scans.server";
+import { readDue, readIndexed, readNextDue, readParked, readQueuedBetween, readQueuedInRegion, readVersionsInUse } from "./scans.server";
 import { runTriggerGroup, triggerSize } from "./trigger.server";
 
 export type RunStoreOptions = Omit<DatabaseOptions, "log"> & {
@@ -55,6 +55,7 @@ export function createRunStore(options: RunStoreOptions): ResidentStore {
     getLive: (ids) => readLive(db.read, ids).catch((error: unknown) => Promise.reject(asRetryable(error, log))),
     getRun: (envId, id) => readRun(db, envId, id),
     getRuns: (envId, ids) => readItems(db, envId, ids),
+    placeOf: (id) => readPlace(db, id),
     listRuns: (filter) => listRuns(db, filter),
     childrenOf: (envId, id, limit) => readChildren(db, envId, id, limit),
 
@@ -68,6 +69,8 @@ export function createRunStore(options: RunStoreOptions): ResidentStore {
     nextDueAt: (after) => readNextDue(db, after),
     pendingVersionRuns: (envId, after, limit) => readParked(db, envId, after, limit),
 
+    versionsInUse: (versionIds, since) => readVersionsInUse(db, versionIds, since),
+    queuedInRegion: (region, after, limit) => readQueuedInRegion(db, region, after, limit),
     scanIndexed: (afterId, limit) => readIndexed(db, null, afterId, limit),
     indexedSince: (since, afterId, limit) => readIndexed(db, since, afterId, limit),
     queuedCreatedBetween: (from, to, limit) => readQueuedBetween(db, from, to, limit),

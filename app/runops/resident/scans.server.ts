@@ -8,6 +8,8 @@ import { toLiveRun, toOptions, type LiveRow } from "./rows";
 
 const DUE = loadScript("runops/sql/due-runs.sql");
 const PARKED = loadScript("runops/sql/parked-runs.sql");
+const QUEUED_IN_REGION = loadScript("runops/sql/queued-in-region.sql");
+const VERSIONS_IN_USE = loadScript("runops/sql/versions-in-use.sql");
 const INDEXED = loadScript("runops/sql/indexed-runs.sql");
 const QUEUED_BETWEEN = loadScript("runops/sql/queued-between.sql");
 
@@ -42,6 +44,18 @@ export async function readNextDue(db: RunDatabase, after: Date): Promise<Date | 
 /** PENDING_VERSION runs of an environment, oldest first. */
 export async function readParked(db: RunDatabase, envId: string, after: string | null, limit: number): Promise<DueRun[]> {
   return (await db.query<DueRow>(PARKED, [envId, after ?? "", limit], "parked-runs")).map(toDueRun);
+}
+
+/** QUEUED runs of a region, in id order. */
+export async function readQueuedInRegion(db: RunDatabase, region: string, after: string | null, limit: number): Promise<DueRun[]> {
+  return (await db.query<DueRow>(QUEUED_IN_REGION, [region, after ?? "", limit])).map(toDueRun);
+}
+
+/** Those of the versions that a live run is locked to, or that a run which ended after `since` had. */
+export async function readVersionsInUse(db: RunDatabase, versionIds: readonly string[], since: Date | null): Promise<Set<string>> {
+  if (versionIds.length === 0) return new Set();
+  const rows = await db.query<{ version_id: string }>(VERSIONS_IN_USE, [[...versionIds], since?.toISOString() ?? null]);
+  return new Set(rows.map((row) => row.version_id));
 }
 
 /** Live rows in id order; with `since`, only those changed since then. */

@@ -398,3 +398,19 @@ $$;
 CREATE TRIGGER "deployment_change_added" AFTER INSERT ON "deployment_change" FOR EACH ROW EXECUTE FUNCTION "report_topology_change"();
 CREATE TRIGGER "deploy_setting_changed" AFTER INSERT OR UPDATE OR DELETE ON "deploy_setting"
   FOR EACH ROW EXECUTE FUNCTION "report_config_change"('environment', 'environment_id');
+
+-- One region is always there: the machine that the server runs on. Deployed environments start in it, a branch where its parent is.
+INSERT INTO "region" ("id", "name") VALUES ('local', 'local');
+INSERT INTO "regional_setting" ("environment_id", "region_id", "replicas") SELECT "id", 'local', 1 FROM "environment" WHERE "type" <> 'DEVELOPMENT';
+CREATE FUNCTION "give_first_region"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO "regional_setting" ("environment_id", "region_id", "replicas")
+  SELECT NEW."id", "region_id", "replicas" FROM "regional_setting" WHERE "environment_id" = NEW."parent_id";
+  IF NOT FOUND THEN
+    INSERT INTO "regional_setting" ("environment_id", "region_id", "replicas") SELECT NEW."id", "id", 1 FROM "region" WHERE "id" = 'local';
+  END IF;
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER "environment_gets_region" AFTER INSERT ON "environment" FOR EACH ROW WHEN (NEW."type" <> 'DEVELOPMENT')
+  EXECUTE FUNCTION "give_first_region"();

@@ -1,0 +1,51 @@
+/** Agents as they say they are, and when they were last heard of. */
+import { connectMetadataSchema, type ConnectAnswer, type ConnectMetadata } from "../../../agent/protocol";
+import { describeZodError } from "../../api/respond.server";
+import type { AgentCaller } from "../../auth/types";
+import type { Clock } from "../../platform/clock";
+import type { Pool } from "../../platform/db.server";
+import { loadScript } from "../../platform/scripts.server";
+import { AppError } from "../../utils/appError";
+import { mintId } from "../../utils/ids";
+
+const CONNECT_SQL = loadScript("deployments/regions/sql/agent-connect.sql");
+const SEEN_SQL = {
+  name: "cp-agent-seen",
+  text: "UPDATE agent SET last_seen_at = greatest(last_seen_at, $3) WHERE region_id = $1 AND instance_name = $2 RETURNING id",
+};
+
+export class Agents {
+  constructor(private readonly deps: { pool: Pool; clock: Clock }) {}
+
+  /** Throws 400 for metadata that claims to be an agent's and is not. */
+  async connect(caller: AgentCaller, metadata: Record<string, unknown>): Promise<ConnectAnswer> {
+    const { capabilities, slots } = selfDescription(metadata);
+    const now = this.deps.clock.now();
+    const values = [mintId(now), caller.region.id, caller.instanceName, JSON.stringify(capabilities), slots, new Date(now)];
+    const { rows } = await this.deps.pool.query<{ id: string }>(CONNECT_SQL, values);
+    return { ok: true, workerGroup: { type: "MANAGED", name: caller.region.name }, agentId: rows[0]?.id ?? "" };
+  }
+
+  /** Id of the calling agent, which counts as heard of now. Throws 404 before it has connected. */
+  async seen(caller: AgentCaller): Promise<string> {
+    const values = [caller.region.id, caller.instanceName, new Date(this.deps.clock.now())];
+    const { rows } = await this.deps.pool.query<{ id: string }>({ ...SEEN_SQL, values });
+    const [row] = rows;
+    if (row) return row.id;
+    throw new AppError(
+      "agent_not_connected",
+      404,
+      `Agent "${caller.instanceName}" is not known in region "${caller.region.name}". Call connect first.`
+    );
+  }
+}
+
+/** A supervisor that is not ours says nothing of itself: it may take runs, and gets no replicas and no builds. */
+const STRANGER = { capabilities: { roles: [] }, slots: 1 };
+
+function selfDescription(metadata: Record<string, unknown>): ConnectMetadata | typeof STRANGER {
+  if (metadata.capabilities === undefined) return STRANGER;
+  const parsed = connectMetadataSchema.safeParse(metadata);
+  if (!parsed.success) throw new AppError("invalid_body", 400, describeZodError(parsed.error, "body"));
+  return parsed.data;
+}

@@ -1,0 +1,12 @@
+/** `POST .../logs/debug`: what agents and runners say about a run; kept in the server's own log at debug level, without its properties. */
+import { z } from "zod";
+import { apiAction } from "../api/route.server";
+
+const params = z.object({ runId: z.string().max(128) });
+const body = z.object({ time: z.unknown(), message: z.string() });
+const MAX_MESSAGE = 500;
+
+export const action = apiAction({ auth: "agent", params, body }, async ({ app, caller, params, body }) => {
+  app.log.debug("worker.debug", { region: caller.region.name, run: params.runId, message: body.message.slice(0, MAX_MESSAGE) });
+  return new Response(null, { status: 204 });
+});

@@ -1,0 +1,10 @@
+/** `GET .../snapshots/latest`: where the run stands. */
+import { z } from "zod";
+import { jsonResponse } from "../api/respond.server";
+import { apiLoader } from "../api/route.server";
+
+const params = z.object({ runId: z.string() });
+
+export const loader = apiLoader({ auth: "agent", params }, async ({ app, caller, params }) =>
+  jsonResponse(await app.engine.workerActions.latestSnapshot({ agent: caller, ...params }))
+);

@@ -1,0 +1,10 @@
+/** `GET .../snapshots/since/:snapshotId`: every transition after a snapshot. */
+import { z } from "zod";
+import { jsonResponse } from "../api/respond.server";
+import { apiLoader } from "../api/route.server";
+
+const params = z.object({ runId: z.string(), snapshotId: z.string() });
+
+export const loader = apiLoader({ auth: "agent", params }, async ({ app, caller, params }) =>
+  jsonResponse(await app.engine.workerActions.snapshotsSince({ agent: caller, ...params }))
+);
