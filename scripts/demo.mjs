@@ -6,7 +6,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { ensurePackages } from "./lib/packages.mjs";
-import { root } from "./lib/run.mjs";
+import { root, say } from "./lib/run.mjs";
 
 const example = path.join(root, "examples/hello-world");
 const scratch = path.join(example, ".demo");
@@ -127,8 +127,4 @@ function headers(credentials) {
     "content-type": "application/json",
     "x-trigger-api-version": "2025-07-16",
   };
-}
-
-function say(line) {
-  process.stdout.write(`${line}\n`);
 }
