@@ -25,9 +25,6 @@ export const UNSUPPORTED: readonly { prefix: string; feature: string }[] = [
   { prefix: "/realtime/v1/runs", feature: "realtime run subscriptions" },
   { prefix: "/realtime/v1/batches", feature: "realtime run subscriptions" },
   { prefix: "/realtime/v1/streams", feature: "realtime streams" },
-  { prefix: "/api/v1/deployments", feature: "deployments" },
-  { prefix: "/api/v3/deployments", feature: "deployments" },
-  { prefix: "/api/v1/artifacts", feature: "deployments" },
   { prefix: "/engine/v1/worker-actions", feature: "deployed workers" },
 ];
 

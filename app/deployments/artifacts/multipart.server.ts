@@ -36,6 +36,7 @@ function run<T>(
   return new Promise<T>((resolve, reject) => {
     let outcome: Promise<T> | null = null;
     let current: Readable | null = null;
+    let closed = false;
     const fail = (error: unknown) => {
       current?.destroy(malformed("it ended early"));
       reject(error instanceof AppError ? error : malformed("it is cut short or not a form"));
@@ -46,9 +47,11 @@ function run<T>(
       // Without this a file that nobody reads after an error would be an unhandled one.
       file.on("error", () => undefined);
       outcome = onFile(fields, file);
-      outcome.then(resolve, reject);
+      // The rest of the form is read first: an answer in the middle of a body cuts the connection.
+      outcome.then((value) => (closed ? resolve(value) : parser.once("close", () => resolve(value))), reject);
     });
     parser.on("close", () => {
+      closed = true;
       if (!outcome) reject(malformed('it has no part named "file"'));
     });
     parser.on("error", fail);
