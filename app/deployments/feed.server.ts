@@ -8,6 +8,8 @@ import type { Phase } from "./phases";
 import type { DeploymentFeed, Unsubscribe } from "./ports";
 
 const CHANNELS = { deployment: "sluice_deployment", detail: "sluice_deployment_detail", topology: "sluice_topology" };
+/** The one key of listeners that hear of every deployment. */
+const ANY = "*";
 const PROBE_EVERY_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const PROBE_PATIENCE_MS = 5_000;
@@ -59,6 +61,7 @@ class Feed implements ListeningFeed {
   private readonly deployments: Listeners<void>;
   private readonly environments: Listeners<EnvironmentChange>;
   private readonly topologies: Listeners<number | null>;
+  private readonly everywhere: Listeners<void>;
   private client: pg.Client | null = null;
   private timer: NodeJS.Timeout | undefined;
   private work: Promise<void> = Promise.resolve();
@@ -69,6 +72,7 @@ class Feed implements ListeningFeed {
     this.deployments = new Listeners(options.log);
     this.environments = new Listeners(options.log);
     this.topologies = new Listeners(options.log);
+    this.everywhere = new Listeners(options.log);
   }
 
   onDeployment(deploymentId: string, listener: () => void): Unsubscribe {
@@ -77,6 +81,10 @@ class Feed implements ListeningFeed {
 
   onEnvironment(envId: string, listener: Listener<EnvironmentChange>): Unsubscribe {
     return this.environments.add(envId, listener);
+  }
+
+  onAnyDeployment(listener: () => void): Unsubscribe {
+    return this.everywhere.add(ANY, listener);
   }
 
   onTopology(regionId: string, listener: Listener<number | null>): Unsubscribe {
@@ -145,13 +153,16 @@ class Feed implements ListeningFeed {
     this.deployments.tellAll();
     this.environments.tellAll(null);
     this.topologies.tellAll(null);
+    this.everywhere.tellAll();
   }
 
   private heard(channel: string, payload: string): void {
     const [first = "", second = "", third = ""] = payload.split(" ");
     if (channel === CHANNELS.topology) return this.topologies.tell(first, Number(second));
     this.deployments.tell(first);
-    if (channel === CHANNELS.deployment) this.environments.tell(second, { deploymentId: first, phase: third as Phase });
+    if (channel !== CHANNELS.deployment) return;
+    this.environments.tell(second, { deploymentId: first, phase: third as Phase });
+    this.everywhere.tell(ANY);
   }
 
   private ended(client: pg.Client): void {

@@ -58,6 +58,8 @@ export interface DeploymentFeed {
   onDeployment(deploymentId: string, listener: () => void): Unsubscribe;
   /** Any deployment of the environment; null when the connection was renewed and anything may have changed. */
   onEnvironment(envId: string, listener: (change: { deploymentId: string; phase: Phase } | null) => void): Unsubscribe;
+  /** A deployment of whatever environment was created or changed its phase, or the connection was renewed. */
+  onAnyDeployment(listener: () => void): Unsubscribe;
   /** The outbox of a region; null as above. */
   onTopology(regionId: string, listener: (seq: number | null) => void): Unsubscribe;
 }

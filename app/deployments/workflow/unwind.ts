@@ -1,0 +1,91 @@
+/** After a failure or a cancel: undoes what was done, newest first, then writes how the deployment ended. */
+import type { Step } from "../phases";
+import type { DeploymentErrorData } from "../ports";
+import { endDeployment } from "../endDeployment.server";
+import { fullText, summarize } from "../stepError";
+import type { PoolClient } from "../../platform/db.server";
+import { errorMessage } from "../../platform/logger";
+import type { Compensation } from "./compensations";
+import type { DeploymentRun } from "./deploymentRun";
+import { codeOf, storeError, type StoredError } from "./errors";
+import { guarded } from "./guard.server";
+import { storable } from "./stepRecords.server";
+import type { StepFailure } from "./withStep";
+
+const FAILURE_STEP_SQL = "UPDATE deployment SET failure_step = coalesce($2, failure_step) WHERE id = $1";
+const REPLACE_ERROR_SQL =
+  "UPDATE deployment_step SET error = $3, error_summary = $4 WHERE deployment_id = $1 AND step = $2 AND ended_at IS NOT NULL AND error = $5";
+
+/** Never throws for what a compensation does: each has its attempts, all are run, their errors join the first one. */
+export async function unwind(run: DeploymentRun, failure: StepFailure): Promise<void> {
+  if (await run.durable.step("unwind.needed", () => isReady(run))) return;
+  const errors: Error[] = [];
+  for (const compensation of run.undo.reversed()) {
+    try {
+      await run.durable.step(`undo.${compensation.name}`, () => undo(run, failure.step, compensation));
+    } catch (error) {
+      errors.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  const error = errors.length === 0 ? failure.cause : new AggregateError([failure.cause, ...errors], failure.cause.message);
+  await run.durable.step("fail", () => markFailed(run, { step: failure.step, first: failure.cause, error }));
+}
+
+/** What is ready stays: an error after the commit of the last step is repaired, not undone. */
+function isReady(run: DeploymentRun): Promise<boolean> {
+  return guarded(run.deps.pool, run, async (_tx, row) => row.phase === "ready" || row.phase === "stopped");
+}
+
+async function undo(run: DeploymentRun, step: Step, compensation: Compensation): Promise<void> {
+  await compensation.run();
+  await guarded(run.deps.pool, run, (tx) =>
+    run.deps.events.append(tx, run.deploymentId, [{ step, level: "debug", body: compensation.done }])
+  );
+}
+
+type Failure = { step: Step; first: Error; error: Error };
+
+/** The end of the deployment, unless it has ended by a cancel or a service; then only what joined its error is added. */
+async function markFailed(run: DeploymentRun, { step, first, error }: Failure): Promise<void> {
+  await guarded(run.deps.pool, run, async (tx, row) => {
+    const code = codeOf(error);
+    const ended = await endDeployment(tx, run.deps, {
+      deploymentId: row.id,
+      phase: "failed",
+      timedOut: code === "timed_out",
+      message: error.message,
+      fullText: fullText(error),
+      errorData: errorData(storeError(error)),
+      code,
+      nowMs: run.deps.clock.now(),
+    });
+    if (ended) await tx.query(FAILURE_STEP_SQL, [row.id, step]);
+    if (error instanceof AggregateError) await keepCombined(run, tx, { step, first, error });
+  });
+}
+
+/** The step's row may be what cannot be written; the log of the deployment then holds all of it. */
+async function keepCombined(run: DeploymentRun, tx: PoolClient, { step, first, error }: Failure): Promise<void> {
+  await run.deps.events.append(tx, run.deploymentId, [{ step, level: "error", body: fullText(error) }]);
+  await tx.query("SAVEPOINT combined");
+  try {
+    await tx.query(REPLACE_ERROR_SQL, [run.deploymentId, step, ...storable(error), storable(first)[0]]);
+    await tx.query("RELEASE SAVEPOINT combined");
+  } catch (writeError) {
+    await tx.query("ROLLBACK TO SAVEPOINT combined");
+    const body = summarize(`The step's record could not be completed: ${errorMessage(writeError)}`);
+    await run.deps.events.append(tx, run.deploymentId, [{ step, level: "warn", body }]);
+  }
+}
+
+/** As the API and the pages show it; causes are the parts of a combined error, or what stood behind a single one. */
+export function errorData(stored: StoredError): DeploymentErrorData {
+  const causes = stored.parts ?? (stored.cause ? [stored.cause] : []);
+  return {
+    name: stored.name,
+    message: stored.message,
+    ...(stored.stack ? { stack: stored.stack } : {}),
+    ...(stored.stderr ? { stderr: stored.stderr } : {}),
+    ...(causes.length > 0 ? { causes: causes.map(errorData) } : {}),
+  };
+}

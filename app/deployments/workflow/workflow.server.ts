@@ -1,0 +1,107 @@
+/** The durable workflow of deployments: started and signalled by any process, run by the one that is the deployer. */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../../platform/clock";
+import type { Pool } from "../../platform/db.server";
+import type { Logger } from "../../platform/logger";
+import type { Loop } from "../../platform/loop";
+import { STEP_DEADLINES_MS, type Step } from "../phases";
+import type { DeploymentEvents, DeploymentFeed, Workflow } from "../ports";
+import { renewSlots } from "./buildSlots.server";
+import { Deployer, DEPLOYER_TIMING, type DeployerTiming } from "./deployer.server";
+import type { StepDeps } from "./deploymentRun";
+import { deployWorkflow } from "./deployWorkflow";
+import { DbosEngine } from "./engine/dbosEngine.server";
+import { JobRunner } from "./jobs.server";
+import { DeployerLease } from "./lease.server";
+import type { AutoPromotion, BuildInput, BuildOutput, ExtraSweep, JobHandlers } from "./ports";
+import { Sweeps } from "./sweeps.server";
+
+export type WorkflowPorts = {
+  promotion: AutoPromotion;
+  buildInput: BuildInput;
+  buildOutput: BuildOutput;
+  jobs: JobHandlers;
+  sweeps: readonly ExtraSweep[];
+};
+
+export type DeploymentWorkflowOptions = {
+  /** Of the control-plane database. */
+  pool: Pool;
+  /** For DBOS's own connections, which listen: no transaction pooler in between. */
+  directDatabaseUrl: string;
+  events: DeploymentEvents;
+  feed: Pick<DeploymentFeed, "onAnyDeployment">;
+  clock: Clock;
+  log: Logger;
+  ports: WorkflowPorts;
+  timing?: DeployerTiming;
+  deadlinesMs?: Record<Step, number>;
+};
+
+export type DeploymentWorkflow = Workflow & {
+  /** Follow-ups were committed in this process: run them now. */
+  jobsAdded(): void;
+  /** The epoch that this process holds as the deployer, or null. */
+  epoch(): number | null;
+  /** For tests that drive them by `runOnce`. */
+  readonly loops: { deployer: Loop; jobs: Loop; sweeps: Loop };
+  start(): Promise<void>;
+  /** Leaves workflows where they are; another process, or the next start, goes on with them. */
+  stop(): Promise<void>;
+};
+
+const ACTIVE_SLOTS_SQL = "SELECT deployment_id FROM build_slot WHERE state = 'active'";
+const HOLDER_BYTES = 12;
+
+/** Builds the part; connects to nothing before it is used. */
+export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): DeploymentWorkflow {
+  const { pool, clock, log, events, ports } = options;
+  const timing = options.timing ?? DEPLOYER_TIMING;
+  const deadlinesMs = options.deadlinesMs ?? STEP_DEADLINES_MS;
+  const engine = new DbosEngine(options);
+  const workflow: Workflow = {
+    start: (tx, id) => engine.startOnce(tx, id),
+    signal: (db, id, topic) => engine.signal(db, id, topic),
+  };
+  const jobs = new JobRunner({ pool, clock, log, handlers: ports.jobs });
+  const jobsAdded = () => jobs.loop.nudge();
+  const { promotion, buildInput, buildOutput } = ports;
+  const stepDeps: StepDeps = { pool, clock, events, workflow, promotion, buildInput, buildOutput, jobsAdded, deadlinesMs };
+  const deployer = new Deployer({
+    lease: new DeployerLease({ pool, holder: randomBytes(HOLDER_BYTES).toString("hex"), leaseMs: timing.leaseMs }),
+    ...{ engine, timing, log },
+    body: (epoch) => (durable) => deployWorkflow(durable, stepDeps, epoch),
+    onLaunch: () => keepSlots(pool, clock),
+  });
+  const sweeps = new Sweeps({ pool, clock, log, events, workflow, deployer, deadlinesMs, extra: ports.sweeps });
+  let unsubscribe: (() => void) | undefined;
+  return {
+    ...workflow,
+    jobsAdded,
+    epoch: () => deployer.epoch(),
+    loops: { deployer: deployer.loop, jobs: jobs.loop, sweeps: sweeps.loop },
+    start: () => {
+      unsubscribe ??= options.feed.onAnyDeployment(() => deployer.nudge());
+      deployer.start();
+      jobs.loop.start();
+      sweeps.loop.start();
+      return Promise.resolve();
+    },
+    stop: async () => {
+      unsubscribe?.();
+      unsubscribe = undefined;
+      await Promise.all([sweeps.loop.stop(), jobs.loop.stop()]);
+      await deployer.stop();
+    },
+  };
+}
+
+/** Slots that were held when the last deployer died are held still: their workflows are about to go on. */
+async function keepSlots(pool: Pool, clock: Clock): Promise<void> {
+  const { rows } = await pool.query<{ deployment_id: string }>(ACTIVE_SLOTS_SQL);
+  await renewSlots(
+    pool,
+    rows.map((row) => row.deployment_id),
+    clock.now()
+  );
+}
