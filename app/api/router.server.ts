@@ -11,7 +11,12 @@ import { compileRoutes, type RouteDefinition, type RouteMatch } from "./routeMat
 
 type HandlerArgs = { request: Request; params: Record<string, string>; context: Record<string, never> };
 /** A loader or action, with what `apiLoader` and `apiAction` say about themselves. */
-type RouteHandler = ((args: HandlerArgs) => unknown) & { methods?: readonly string[]; cors?: boolean };
+type RouteHandler = ((args: HandlerArgs) => unknown) & {
+  methods?: readonly string[];
+  cors?: boolean;
+  /** For routes that answer every method themselves: the ones that they serve. */
+  allow?: string;
+};
 
 /** The part of a Remix route module that matters here. */
 export type ResourceModule = { default?: unknown; ErrorBoundary?: unknown; loader?: unknown; action?: unknown };
@@ -67,7 +72,7 @@ function targetOf(module: ResourceModule): Target | null {
   const loader = typeof module.loader === "function" ? (module.loader as RouteHandler) : undefined;
   const action = typeof module.action === "function" ? (module.action as RouteHandler) : undefined;
   const methods = [...(loader ? ["GET", "HEAD"] : []), ...(action ? (action.methods ?? WRITE_METHODS) : [])];
-  return { loader, action, methods, allow: [...methods, "OPTIONS"].join(", ") };
+  return { loader, action, methods, allow: action?.allow ?? [...methods, "OPTIONS"].join(", ") };
 }
 
 /** The path of a request target, which may be absolute (the form that proxies send) or `*`. */

@@ -33,15 +33,17 @@ const PAGE = 100;
 
 type Artifact = { key: string; environmentId: string };
 type Release = { digest: string; versionIds: string[]; environmentIds: string[] };
+type Removal = { nowMs: number; removeRelease: (digest: string) => Promise<void> };
 export type Collected = { artifacts: number; releases: number };
 
 export type GarbageDeps = {
   pool: Pool;
   log: Logger;
   versionsInUse: VersionsInUse;
-  /** Both remove bytes, and succeed when there are none. */
+  /** Removes the bytes; succeeds when there are none. */
   removeArtifact(key: string): Promise<void>;
-  removeRelease(digest: string): Promise<void>;
+  /** The same; null where releases are kept elsewhere, and none is collected. */
+  removeRelease: ((digest: string) => Promise<void>) | null;
 };
 
 export class CollectGarbageService {
@@ -52,9 +54,14 @@ export class CollectGarbageService {
     const { pool } = this.deps;
     const artifacts = await unneededArtifacts(pool, null, nowMs);
     const removedArtifacts = await this.each(artifacts, "artifact", (artifact) => this.removeArtifact(artifact, nowMs));
+    return { artifacts: removedArtifacts, releases: await this.collectReleases(nowMs) };
+  }
+
+  private async collectReleases(nowMs: number): Promise<number> {
+    const { pool, removeRelease } = this.deps;
+    if (removeRelease === null) return 0;
     const releases = await this.unlocked(await unneededReleases(pool, null, nowMs));
-    const removedReleases = await this.each(releases, "release", (release) => this.removeRelease(release, nowMs));
-    return { artifacts: removedArtifacts, releases: removedReleases };
+    return this.each(releases, "release", (release) => this.removeRelease(release, { nowMs, removeRelease }));
   }
 
   private async each<T>(items: readonly T[], what: string, remove: (item: T) => Promise<boolean>): Promise<number> {
@@ -80,14 +87,14 @@ export class CollectGarbageService {
     });
   }
 
-  private removeRelease({ digest, environmentIds }: Release, nowMs: number): Promise<boolean> {
+  private removeRelease({ digest, environmentIds }: Release, { nowMs, removeRelease }: Removal): Promise<boolean> {
     return inTransaction(this.deps.pool, async (tx) => {
       await lockEnvironments(tx, environmentIds);
       await tx.query(LOCK_RELEASE_SQL, [digest]);
       const [still] = await this.unlocked(await unneededReleases(tx, digest, nowMs));
       // An environment that began to use it after the locks were taken is not among the locked ones.
       if (!still || still.environmentIds.some((id) => !environmentIds.includes(id))) return false;
-      await this.deps.removeRelease(digest);
+      await removeRelease(digest);
       await tx.query(FORGET_RELEASE_SQL, [digest, new Date(nowMs)]);
       await tx.query(DELETE_RELEASE_SQL, [digest]);
       return true;

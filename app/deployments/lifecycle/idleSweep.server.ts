@@ -41,7 +41,7 @@ export class IdleSweep {
   private async unused(candidates: readonly Candidate[], sinceMs: number): Promise<Candidate[]> {
     const versionIds = candidates.flatMap(({ versionId }) => versionId ?? []);
     if (versionIds.length === 0) return [...candidates];
-    const used = await this.deps.versionsInUse(versionIds, sinceMs);
+    const used = await this.deps.versionsInUse(versionIds, new Date(sinceMs));
     return candidates.filter(({ versionId }) => versionId === null || !used.has(versionId));
   }
 }

@@ -1,0 +1,4 @@
+/** `POST /api/v1/deployments/:version/promote?allowRollbacks=true|false`: makes a version the current one. */
+import { changeCurrentRoute } from "../api/deploymentCommands.server";
+
+export const { loader, action } = changeCurrentRoute("promote");
