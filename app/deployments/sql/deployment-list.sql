@@ -1,4 +1,4 @@
--- Deployments of an environment, newest first. {columns} is replaced by the columns of a deployment.
+-- Deployments of an environment, newest first. The name in braces is replaced by the columns of a deployment.
 -- $1 text environment, $2 text[] statuses or null, $3 timestamptz from or null, $4 timestamptz to or null,
 -- $5 text id: only older ones, or null, $6 integer limit.
 -- Returns rows of `DeploymentRecord`.
