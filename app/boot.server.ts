@@ -3,6 +3,7 @@ import path from "node:path";
 import { broadcastDevReady, type ServerBuild } from "@remix-run/node";
 import { createDispatcher } from "./api/router.server";
 import { executableSearchPath, generateSecrets, readEnv, withSecrets, type Env, type ParsedEnv } from "./env.server";
+import { startLocalAgent, type LocalAgent } from "./localAgent.server";
 import { createPages } from "./pages.server";
 import { lockDirectory } from "./platform/embedded/lock.server";
 import { openStores, rememberSecrets, type Stores } from "./platform/embedded/stores.server";
@@ -15,7 +16,7 @@ import { setApp, startApp, type StartedApp } from "./wiring.server";
 const REQUESTS_GRACE_MS = 4_000;
 const STOP_LIMIT_MS = 9_500;
 
-type Running = { http: HttpServer; started: StartedApp; stores: Stores; release: () => void; log: Logger };
+type Running = { http: HttpServer; started: StartedApp; stores: Stores; agent: LocalAgent | null; release: () => void; log: Logger };
 
 /** Boots and serves until a signal arrives. Throws, with everything that it had started stopped again. */
 export async function boot(build: ServerBuild): Promise<void> {
@@ -44,7 +45,8 @@ export async function boot(build: ServerBuild): Promise<void> {
     const port = await http.listen(env.PORT, env.HOST);
     log.info("server.ready", { port, host: env.HOST, pid: process.pid });
     await announce(build, started, port);
-    stopOnSignals({ http, started, stores, release, log });
+    const agent = env.LOCAL_AGENT === "on" ? await startAgent(started, env, { port, log }) : null;
+    stopOnSignals({ http, started, stores, agent, release, log });
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
@@ -58,6 +60,21 @@ function storesOptions(env: ParsedEnv, dataDir: string, log: Logger): Parameters
 function createListener(build: ServerBuild, env: Env, log: Logger): ReturnType<typeof createDispatcher> {
   const pages = createPages(build, { root: process.cwd(), mode: env.NODE_ENV });
   return createDispatcher({ routes: build.routes, log, fallback: (request, response) => void pages(request, response) });
+}
+
+const LOOPBACK = "127.0.0.1";
+
+async function startAgent(started: StartedApp, env: Env, { port, log }: { port: number; log: Logger }): Promise<LocalAgent | null> {
+  const host = ["0.0.0.0", "::", "localhost"].includes(env.HOST) ? LOOPBACK : env.HOST;
+  const file = await started.agentFile(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
+  const entry = path.resolve("build/agent.js");
+  return startLocalAgent({
+    entry,
+    file,
+    dataDir: env.SLUICE_DATA_DIR,
+    env: { PATH: executableSearchPath(), LOG_LEVEL: env.LOG_LEVEL },
+    log,
+  });
 }
 
 /** Standard output belongs to the person at the terminal; logs go to standard error. */
@@ -92,8 +109,9 @@ function stopOnSignals(running: Running): void {
   process.on("SIGINT", onSignal);
 }
 
-/** Held answers are ended first, or they would keep their connections for the whole grace. */
-async function stop({ http, started, stores, release }: Running): Promise<void> {
+/** The agent goes while the server can still hear its last report. Held answers are ended first, or they would keep their connections for the whole grace. */
+async function stop({ http, started, stores, agent, release }: Running): Promise<void> {
+  await agent?.stop();
   const closed = http.close(REQUESTS_GRACE_MS);
   await started.drain();
   await closed;

@@ -12,9 +12,9 @@ import type { QueueIndex } from "./engine/queueIndex";
 import { createRecovery, type Recovery } from "./engine/recovery/recovery.server";
 import { createDeployments, type Deployments } from "./deployments/deployments.server";
 import { createAgentAccess } from "./deployments/regions/agentAccess.server";
+import { ensureAgentFile } from "./deployments/regions/agentFile.server";
 import { createDeployedVersions } from "./deployments/regions/deployedVersions.server";
 import { createRegions, type Regions } from "./deployments/regions/regions.server";
-import { DbosEngine } from "./deployments/workflow/engine/dbosEngine.server";
 import type { DeployedVersions } from "./engine/deployedVersions";
 import { createEnvironments, type Environments } from "./environments/environments.server";
 import { systemClock, type Clock } from "./platform/clock";
@@ -63,6 +63,8 @@ export type StartedApp = {
   app: App;
   /** After the server listens: lines for the person at the terminal (address, login link, key, first task). */
   welcome(port: number): Promise<readonly string[]>;
+  /** Writes `agent.json` for an agent on this machine, which reaches the server at `url`; the path. */
+  agentFile(url: string): Promise<string>;
   /** Ends held answers (dequeue polls, event streams, sockets), so that their connections close. New ones are refused. */
   drain(): Promise<void>;
   /** Finishes groups under way, stops loops, closes pools. After `drain` and after the last request has ended. */
@@ -98,6 +100,11 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
     return {
       app,
       welcome: (port) => Promise.resolve(welcomeLines({ ...first, origin: app.config.origin, port, dataDir: options.env.SLUICE_DATA_DIR })),
+      agentFile: async (url) => {
+        const file = path.join(options.env.SLUICE_DATA_DIR, "agent.json");
+        await ensureAgentFile({ pool: parts.pool, clock: app.clock, file, url });
+        return file;
+      },
       drain: () => {
         endEventStreams();
         app.regions.drain();
@@ -243,11 +250,11 @@ function buildDeployments(
 
 type RegionsParts = { environments: Environments; telemetry: Telemetry; engine: Engine; deployments: Deployments };
 
-function buildRegions({ env, log, clock }: Context, pool: Pool, { environments, telemetry, engine, deployments }: RegionsParts): Regions {
+function buildRegions({ log, clock }: Context, pool: Pool, { environments, telemetry, engine, deployments }: RegionsParts): Regions {
   return createRegions({
     ...{ pool, clock, log },
     feed: deployments.feed,
-    workflow: new DbosEngine({ pool, directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL, log }),
+    workflow: deployments.workflow,
     directory: environments.directory,
     otlpEndpoint: (target) => telemetry.otlpEndpoint(target),
     moveQueuedRuns: (move) => engine.moveQueuedRuns(move),

@@ -114,7 +114,6 @@ export class Pool {
           state: failure ? "failed" : "preparing",
           message: cut(failure ?? this.crashes.message(version.id) ?? this.whyNone(version)),
           restarts: this.crashes.restarts(version.id),
-          runId: null,
         });
     }
     return instances;
@@ -147,14 +146,15 @@ export class Pool {
     const { set, supervisor } = this.options;
     const residents = this.residents(version);
     const pending = this.starting.get(version.id) ?? 0;
-    const surplus = residents.length + pending - version.replicas;
     const idleFirst = [...residents].sort((a, b) => Number(a.phase === "busy") - Number(b.phase === "busy"));
-    for (let i = 0; i < surplus && i < idleFirst.length; i++) supervisor.drain(idleFirst[i] as Replica);
-    if (surplus >= 0 || this.crashes.failure(version.id) || this.crashes.waitMs(version.id) > 0) return;
+    for (const surplus of idleFirst.slice(0, Math.max(0, residents.length - version.replicas))) supervisor.drain(surplus);
+    // A process that is being started may be among the residents already: counted twice it starts later, never in vain.
+    const missing = version.replicas - residents.length - pending;
+    if (missing <= 0 || this.crashes.failure(version.id) || this.crashes.waitMs(version.id) > 0) return;
     const spares = set.usable(version.id, version.machine).filter((replica) => !replica.resident);
-    const promoted = spares.slice(0, -surplus);
+    const promoted = spares.slice(0, missing);
     for (const spare of promoted) spare.resident = true;
-    for (let i = promoted.length; i < -surplus; i++) {
+    for (let i = promoted.length; i < missing; i++) {
       if (this.freeSlots <= 0 && !(residents.length + pending === 0 && this.makeRoom(version.id))) return;
       this.startResident(version);
     }
@@ -198,7 +198,6 @@ export class Pool {
       state,
       message: cut(this.crashes.message(replica.version.id)),
       restarts: replica.restarts,
-      runId: replica.run?.runId ?? null,
     };
   }
 }

@@ -19,6 +19,8 @@ export const platformEnvSchema = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   /** Most connections of one server process to Postgres. 20 keeps two cores busy; more only queue in the database. */
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(500).default(20),
+  /** Whether the server starts an agent of region `local` beside itself; deployed runs are executed by agents. */
+  LOCAL_AGENT: z.enum(["on", "off"]).default("on"),
   /** Least severe log line that is written: debug, info, warn or error. */
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** "production" serves the built pages; "development" reloads them under `npm run dev`. */

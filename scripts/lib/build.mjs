@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { buildAgent, ensureAgent } from "./agentBuild.mjs";
 import { fail, root, runNode, say } from "./run.mjs";
 
 const SOURCES = [
@@ -23,13 +24,14 @@ export async function ensureBuild({ force = false } = {}) {
   const stamp = path.join(root, STAMP);
   const outputs = [path.join(root, "build/server.js"), path.join(root, "public/build")];
   const current = outputs.every((file) => existsSync(file)) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash;
-  if (current && !force) return;
+  if (current && !force) return ensureAgent();
   say("Building ...");
   rmSync(path.join(root, "public/build"), { recursive: true, force: true });
   rmSync(path.join(root, "build"), { recursive: true, force: true });
   const env = { ...process.env, NODE_ENV: "production", VITE_CJS_IGNORE_WARNING: "1" };
   const code = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["build"], { env, stdio: ["ignore", "ignore", "inherit"] });
   if (code !== 0) fail("The build failed; the message above says where.");
+  await buildAgent();
   writeFileSync(stamp, hash);
 }
 
