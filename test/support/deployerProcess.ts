@@ -1,0 +1,7 @@
+/** A process that may become the deployer; a test starts it, kills it, and looks at the rows. Argument: JSON of TestWorkflowOptions. */
+import { createTestWorkflow, type TestWorkflowOptions } from "./deploymentWorkflow";
+
+const options = JSON.parse(process.argv[2] ?? "{}") as TestWorkflowOptions;
+const { start } = createTestWorkflow(options);
+await start();
+process.stdout.write("started\n");
