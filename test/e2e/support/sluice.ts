@@ -16,6 +16,8 @@ export type SluiceOptions = {
   /** Stores of the test's own; several servers may share them. */
   stores?: { databaseUrl: string; redisUrl: string };
   env?: Record<string, string>;
+  /** Starts the local agent too: for tests that deploy. */
+  agent?: boolean;
 };
 
 /** The same for every server of the tests that share stores; a random value that was made for them. */
@@ -68,6 +70,7 @@ export class Sluice {
         PUBLIC_URL: this.origin,
         SLUICE_DATA_DIR: this.dataDir,
         LOG_LEVEL: "warn",
+        LOCAL_AGENT: this.options.agent ? "on" : "off",
         ...(stores ? { DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, ENCRYPTION_KEY: SHARED_KEY } : {}),
         ...env,
       },

@@ -1,0 +1,173 @@
+/**
+ * `trigger deploy` with the unmodified CLI and nothing else: no Docker, no `trigger dev`. The code is uploaded, built,
+ * indexed, started, made current; a triggered run completes on it; a broken one changes nothing.
+ */
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeProject, runCli } from "./support/devSession";
+import { eventually } from "./support/processes";
+import { type Credentials, type Sluice, startSluice } from "./support/sluice";
+
+type Slug = keyof Credentials["environments"];
+type Deployment = { id: string; version: string; shortCode: string; status: string };
+
+const DEPLOY_TIMEOUT_MS = 150_000;
+const FLAGS = ["--skip-update-check"];
+
+let sluice: Sluice;
+let project: ReturnType<typeof makeProject>;
+
+beforeAll(async () => {
+  sluice = await startSluice({ agent: true });
+  project = makeProject();
+});
+afterAll(async () => {
+  project?.remove();
+  await sluice?.remove();
+});
+
+async function deploy(args: string[] = []): Promise<{ code: number | null; output: string }> {
+  const cli = runCli(sluice, project.dir, ["deploy", ...FLAGS, ...args]);
+  const timer = setTimeout(() => void cli.kill(), DEPLOY_TIMEOUT_MS);
+  const code = await cli.ended;
+  clearTimeout(timer);
+  return { code, output: cli.output() };
+}
+
+async function send(
+  slug: Slug,
+  method: string,
+  pathname: string,
+  body?: unknown
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const answer = await fetch(sluice.origin + pathname, {
+    method,
+    headers: {
+      authorization: `Bearer ${sluice.credentials.environments[slug].secretKey}`,
+      "content-type": "application/json",
+      "x-trigger-api-version": "2025-07-16",
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+}
+
+async function current(slug: Slug): Promise<Deployment> {
+  const { status, body } = await send(slug, "GET", "/api/v1/deployments/current");
+  expect(status).toBe(200);
+  return body as Deployment;
+}
+
+async function newest(slug: Slug): Promise<Deployment> {
+  const { body } = await send(slug, "GET", "/api/v1/deployments?page%5Bsize%5D=5");
+  return (body as { data: Deployment[] }).data[0] as Deployment;
+}
+
+async function runHello(slug: Slug, name: string): Promise<Record<string, unknown>> {
+  const { status, body } = await send(slug, "POST", "/api/v1/tasks/hello/trigger", { payload: { name } });
+  expect(status).toBe(200);
+  return eventually(`end of ${String(body["id"])}`, 60_000, async () => {
+    const run = (await send(slug, "GET", `/api/v3/runs/${String(body["id"])}`)).body;
+    return run["isCompleted"] ? run : null;
+  });
+}
+
+describe("a good deployment", () => {
+  test("22 a plain deploy ends 0, is current, and runs execute on it with no trigger dev", async () => {
+    const { code, output } = await deploy();
+    expect(code, output).toBe(0);
+    const deployment = await current("prod");
+    expect(deployment.status).toBe("DEPLOYED");
+    expect(await runHello("prod", "first")).toMatchObject({
+      status: "COMPLETED",
+      version: deployment.version,
+      output: { greeting: "Hello, first" },
+    });
+  });
+
+  test("25 --skip-promotion leaves the current version, and promote makes it current", async () => {
+    const before = await current("prod");
+    writeFileSync(
+      path.join(project.dir, "src/trigger/second.ts"),
+      'import { task } from "@trigger.dev/sdk";\nexport const second = task({ id: "second", run: async () => 2 });\n'
+    );
+    const { code, output } = await deploy(["--skip-promotion"]);
+    expect(code, output).toBe(0);
+    expect((await current("prod")).version).toBe(before.version);
+    const target = await newest("prod");
+    expect(target.version).not.toBe(before.version);
+    const cli = runCli(sluice, project.dir, ["promote", target.version, ...FLAGS]);
+    expect(await cli.ended, cli.output()).toBe(0);
+    expect((await current("prod")).version).toBe(target.version);
+    expect(await runHello("prod", "promoted")).toMatchObject({ status: "COMPLETED", version: target.version });
+  });
+
+  test("26 --env staging deploys there and leaves prod alone", async () => {
+    const before = await current("prod");
+    const { code, output } = await deploy(["--env", "staging"]);
+    expect(code, output).toBe(0);
+    expect(await runHello("staging", "staging")).toMatchObject({ status: "COMPLETED", version: (await current("staging")).version });
+    expect((await current("prod")).version).toBe(before.version);
+  });
+
+  test("43 promote of an older version is refused, allowed with allowRollbacks=true, and anything else is a 400 that names it", async () => {
+    const { body } = await send("prod", "GET", "/api/v1/deployments?page%5Bsize%5D=20");
+    const deployed = (body as { data: Deployment[] }).data.filter((row) => row.status === "DEPLOYED");
+    const older = deployed.at(-1) as Deployment;
+    const newer = deployed[0] as Deployment;
+    expect((await current("prod")).version).toBe(newer.version);
+    const target = `/api/v1/deployments/${older.version}/promote`;
+    expect(await send("prod", "POST", target)).toMatchObject({
+      status: 400,
+      body: { error: "Cannot promote a deployment that is older than the current deployment." },
+    });
+    const garbage = await send("prod", "POST", `${target}?allowRollbacks=yes`);
+    expect(garbage.status).toBe(400);
+    expect(garbage.body["error"]).toContain("allowRollbacks");
+    expect(await send("prod", "POST", `${target}?allowRollbacks=true`)).toMatchObject({
+      status: 200,
+      body: { id: older.id, version: older.version, shortCode: older.shortCode },
+    });
+    expect(await runHello("prod", "went back")).toMatchObject({ version: older.version });
+    const rollback = await send("prod", "POST", `/api/v1/deployments/${newer.version}/rollback?allowRollbacks=true`);
+    expect(rollback).toMatchObject({
+      status: 400,
+      body: { error: "Cannot rollback to a deployment that is newer than the current deployment." },
+    });
+    expect((await send("prod", "PUT", target)).status).toBe(405);
+    expect((await send("prod", "POST", `/api/v1/deployments/${newer.version}/promote`)).status).toBe(200);
+  });
+});
+
+describe("a deployment that fails", () => {
+  test("32 a task file that throws while indexing: the CLI ends 1 with the reason and the link, nothing else changes", async () => {
+    const before = await current("prod");
+    const broken = path.join(project.dir, "src/trigger/broken.ts");
+    writeFileSync(broken, 'throw new Error("this file cannot be indexed");\nexport const nothing = 1;\n');
+    const { code, output } = await deploy();
+    writeFileSync(broken, "export const nothing = 1;\n");
+    expect(code, output).toBe(1);
+    expect(output).toContain("this file cannot be indexed");
+    expect(output).toContain("/deployments/");
+    expect((await newest("prod")).status).toBe("FAILED");
+    expect((await current("prod")).version).toBe(before.version);
+  });
+
+  test("duplicate task ids are refused with their text", async () => {
+    const duplicate = path.join(project.dir, "src/trigger/duplicate.ts");
+    writeFileSync(duplicate, 'import { task } from "@trigger.dev/sdk";\nexport const again = task({ id: "hello", run: async () => 1 });\n');
+    const { code, output } = await deploy();
+    writeFileSync(duplicate, "export const nothing = 1;\n");
+    expect(code, output).toBe(1);
+    expect(output).toMatch(/duplicate|hello/i);
+  });
+});
+
+describe("from source", () => {
+  test("23 a source upload is installed, bundled and deployed on the server", async () => {
+    const { code, output } = await deploy(["--native-build"]);
+    expect(code, output).toBe(0);
+    expect(await runHello("prod", "from source")).toMatchObject({ status: "COMPLETED", version: (await current("prod")).version });
+  });
+});
