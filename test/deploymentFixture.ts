@@ -28,6 +28,8 @@ export type DeploymentFixture = {
   removedReleases: string[];
   /** Runs that wait for a version were offered again, by environment. */
   released: string[];
+  /** Where uploads are. */
+  dataDir: string;
   close(): Promise<void>;
 };
 
@@ -60,7 +62,7 @@ export async function createDeploymentFixture(services: TestServices): Promise<D
   await deployments.start();
   const tenant = await createTenant(environments);
   return {
-    ...{ environments, deployments, tenant, store, clock, started, removedReleases, released },
+    ...{ environments, deployments, tenant, store, clock, started, removedReleases, released, dataDir },
     close: async () => {
       await deployments.stop();
       await store.stop();
