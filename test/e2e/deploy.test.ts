@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeProject, runCli } from "./support/devSession";
+import { makeProject, makeStandaloneProject, runCli } from "./support/devSession";
 import { eventually } from "./support/processes";
 import { type Credentials, type Sluice, startSluice } from "./support/sluice";
 
@@ -27,8 +27,8 @@ afterAll(async () => {
   await sluice?.remove();
 });
 
-async function deploy(args: string[] = []): Promise<{ code: number | null; output: string }> {
-  const cli = runCli(sluice, project.dir, ["deploy", ...FLAGS, ...args]);
+async function deploy(args: string[] = [], dir = project.dir): Promise<{ code: number | null; output: string }> {
+  const cli = runCli(sluice, dir, ["deploy", ...FLAGS, ...args]);
   const timer = setTimeout(() => void cli.kill(), DEPLOY_TIMEOUT_MS);
   const code = await cli.ended;
   clearTimeout(timer);
@@ -64,8 +64,8 @@ async function newest(slug: Slug): Promise<Deployment> {
   return (body as { data: Deployment[] }).data[0] as Deployment;
 }
 
-async function runHello(slug: Slug, name: string): Promise<Record<string, unknown>> {
-  const { status, body } = await send(slug, "POST", "/api/v1/tasks/hello/trigger", { payload: { name } });
+async function runHello(slug: Slug, name: string, task = "hello"): Promise<Record<string, unknown>> {
+  const { status, body } = await send(slug, "POST", `/api/v1/tasks/${task}/trigger`, { payload: { name } });
   expect(status).toBe(200);
   return eventually(`end of ${String(body["id"])}`, 60_000, async () => {
     const run = (await send(slug, "GET", `/api/v3/runs/${String(body["id"])}`)).body;
@@ -166,8 +166,11 @@ describe("a deployment that fails", () => {
 
 describe("from source", () => {
   test("23 a source upload is installed, bundled and deployed on the server", async () => {
-    const { code, output } = await deploy(["--native-build"]);
+    const source = makeStandaloneProject();
+    const { code, output } = await deploy(["--native-build"], source.dir);
+    source.remove();
     expect(code, output).toBe(0);
-    expect(await runHello("prod", "from source")).toMatchObject({ status: "COMPLETED", version: (await current("prod")).version });
+    const run = await runHello("prod", "from source", "hello-world");
+    expect(run).toMatchObject({ status: "COMPLETED", version: (await current("prod")).version, output: { message: "Hello, from source" } });
   });
 });

@@ -1,5 +1,6 @@
 /** The real `trigger dev` in a project of its own, and programs that use the real SDK. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { eventually, repoRoot, spawnGroup, type Spawned } from "./processes";
 import type { Sluice } from "./sluice";
@@ -23,6 +24,20 @@ export function makeProject(): { dir: string; logFile: string; remove(): void } 
   const dir = mkdtempSync(path.join(root, "project-"));
   cpSync(path.join(clientDir, "project"), dir, { recursive: true });
   return { dir, logFile: path.join(dir, "executions.log"), remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+/**
+ * A copy of examples/hello-world outside the repository, with a lockfile of its own: what a source upload packs is found by
+ * looking for lockfiles and git roots upwards. Its packages are the client's, and are not packed.
+ */
+export function makeStandaloneProject(): { dir: string; remove(): void } {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "sluice-source-"));
+  cpSync(path.join(repoRoot, "examples/hello-world"), dir, {
+    recursive: true,
+    filter: (source) => !/node_modules|\.demo|\.trigger/.test(source),
+  });
+  symlinkSync(path.join(clientDir, "node_modules"), path.join(dir, "node_modules"));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
 /** Environment of a CLI call against `sluice`: nothing outside is asked, no configuration of the machine's user is read. */
