@@ -107,6 +107,7 @@ export async function startApp(options: StartOptions): Promise<StartedApp> {
       },
       drain: () => {
         endEventStreams();
+        app.deployments.drain();
         app.regions.drain();
         return app.engine.drain();
       },

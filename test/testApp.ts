@@ -9,7 +9,6 @@ import type { Workflow } from "../app/deployments/ports";
 import { createAgentAccess } from "../app/deployments/regions/agentAccess.server";
 import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
 import { createRegions } from "../app/deployments/regions/regions.server";
-import { DbosEngine } from "../app/deployments/workflow/engine/dbosEngine.server";
 import { createEngine, limitsSource } from "../app/engine/engine.server";
 import { createQueueIndex } from "../app/engine/queueIndex.server";
 import { createRecovery } from "../app/engine/recovery/recovery.server";
@@ -150,7 +149,7 @@ function build(services: TestServices, { clock, log, directory, limits, workflow
   });
   const regions = createRegions({
     ...{ pool: services.pool, clock, log, feed: deployments.feed, directory: environments.directory },
-    workflow: new DbosEngine({ pool: services.pool, directDatabaseUrl: services.databaseUrl, log }),
+    workflow: deployments.workflow,
     otlpEndpoint: (env) => telemetry.otlpEndpoint(env),
     moveQueuedRuns: (move) => engine.moveQueuedRuns(move),
   });

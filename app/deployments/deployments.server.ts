@@ -6,14 +6,21 @@ import type { Environments } from "../environments/environments.server";
 import type { Clock } from "../platform/clock";
 import type { Pool } from "../platform/db.server";
 import type { Logger } from "../platform/logger";
-import { RetryableError } from "../utils/appError";
 import { createDeploymentApi, type DeploymentApi } from "./api/api.server";
 import { createArtifacts, type Artifacts } from "./artifacts/artifacts.server";
 import { createAuditLog } from "./audit.server";
 import { createDeploymentEvents } from "./events.server";
 import { createDeploymentFeed } from "./feed.server";
+import { createLifecycle, type Lifecycle } from "./lifecycle/lifecycle.server";
+import type { VersionsInUse } from "./lifecycle/versionsInUse";
 import type { AuditLog, DeploymentEvents, DeploymentFeed, Workflow } from "./ports";
+import { ChangeCurrentDeploymentService } from "./promotion/changeCurrentDeployment.server";
+import { createFollowUpHandlers, type FollowUpHandlers } from "./promotion/followUps.server";
+import { readRegionHealth } from "./regions/regionHealth.server";
 import { DeploySettingsStore } from "./settings.server";
+import { createArtifactCheck } from "./workflow/artifactCheck.server";
+import type { BuildOutput, ExtraSweep } from "./workflow/ports";
+import { createDeploymentWorkflow } from "./workflow/workflow.server";
 
 export type DeploymentsOptions = {
   /** Of the control-plane database. */
@@ -28,6 +35,10 @@ export type DeploymentsOptions = {
   environments: Environments;
   clock: Clock;
   log: Logger;
+  /** Of the runs: what they still need, and those that wait for a version. */
+  runs: { versionsInUse: VersionsInUse; releaseWaitingRuns(envId: string): Promise<unknown> };
+  /** Removes the bytes of a release; without it releases are kept for ever. */
+  removeRelease?: (digest: string) => Promise<void>;
   /** Instead of this server's own; for tests of what happens around it. */
   workflow?: Workflow;
 };
@@ -43,6 +54,12 @@ export type Deployments = {
   settings: DeploySettingsStore;
   api: DeploymentApi;
   workflow: Workflow;
+  /** Promote, rollback, and the promotion at the end of a deployment. */
+  changeCurrent: ChangeCurrentDeploymentService;
+  /** Stop, wake, redeploy, and the sweeps of what is over. */
+  lifecycle: Lifecycle;
+  /** Handlers of `deployment_job` rows that a promotion leaves behind. */
+  followUps: FollowUpHandlers;
   start(): Promise<void>;
   /** Ends held answers and streams, so that their connections close; clients ask again, elsewhere. */
   drain(): void;
@@ -51,28 +68,76 @@ export type Deployments = {
 
 /** Builds the domain; connects to nothing before `start`. */
 export function createDeployments(options: DeploymentsOptions): Deployments {
-  const { pool, clock, dataDir, environments } = options;
+  const { pool, clock, dataDir, environments, runs } = options;
   const events = createDeploymentEvents(options);
   const feed = createDeploymentFeed({ databaseUrl: options.directDatabaseUrl, log: options.log });
   const audit = createAuditLog({ clock });
   const core: DeploymentsCore = { ...options, events, feed, audit };
-  const workflow = options.workflow ?? NO_DEPLOYER;
+  const artifacts = createArtifacts({ pool, clock, dataDir, secret: environments.secretBox.derive("artifact-uploads") });
+  const followUps = createFollowUpHandlers({ pool, releaseWaitingRuns: runs.releaseWaitingRuns });
+  // The workflow promotes and sweeps, and both start workflows: what it needs of them it asks for when it runs.
+  const deployer = createDeploymentWorkflow({
+    ...core,
+    ports: {
+      promotion: { inTransaction: (tx, request) => changeCurrent.inTransaction(tx, request) },
+      buildInput: createArtifactCheck({ pool, files: artifacts.files }),
+      buildOutput: createBuildOutput(pool),
+      jobs: followUps,
+      sweeps: lifecycleSweeps(() => lifecycle, clock),
+    },
+  });
+  const workflow = options.workflow ?? deployer;
+  const lifecycle = createLifecycle({
+    ...{ ...core, workflow, versionsInUse: runs.versionsInUse, removeRelease: options.removeRelease ?? null },
+    health: (db, deploymentId) => readRegionHealth(db, clock, deploymentId),
+    removeArtifact: (key) => artifacts.files.remove(key),
+  });
+  const changeCurrent = new ChangeCurrentDeploymentService({ pool, clock, audit, wake: lifecycle.wakeAndWait });
   const api = createDeploymentApi({ ...core, workflow });
   return {
-    ...{ events, feed, audit, workflow, api },
-    artifacts: createArtifacts({ pool, clock, dataDir, secret: environments.secretBox.derive("artifact-uploads") }),
+    ...{ events, feed, audit, workflow, api, artifacts, lifecycle, changeCurrent, followUps },
     settings: new DeploySettingsStore({ pool, audit }),
-    start: () => feed.start(),
+    start: async () => {
+      await feed.start();
+      if (workflow === deployer) await deployer.start();
+    },
     drain: () => {
       api.hold.drain();
       api.follow.drain();
     },
-    stop: () => feed.stop(),
+    stop: async () => {
+      if (workflow === deployer) await deployer.stop();
+      await feed.stop();
+    },
   };
 }
 
-/** A server without a deployer takes no deployments: nothing is inserted that nobody would run. */
-const NO_DEPLOYER: Workflow = {
-  start: () => Promise.reject(new RetryableError("no_deployer", "This server has no deployer. Nothing was created.")),
-  signal: () => Promise.resolve(),
-};
+const COLLECT_EVERY_MS = 10 * 60_000;
+
+/** Work of the deployer: plans that are due with every sweep, garbage now and then. */
+function lifecycleSweeps(lifecycle: () => Lifecycle, clock: Clock): ExtraSweep[] {
+  let collectedAt = Number.NEGATIVE_INFINITY;
+  return [
+    { name: "lifecycle", run: () => lifecycle().sweep(clock.now()) },
+    {
+      name: "garbage",
+      run: async () => {
+        const now = clock.now();
+        if (now - collectedAt < COLLECT_EVERY_MS) return;
+        collectedAt = now;
+        await lifecycle().collectGarbage(now);
+      },
+    },
+  ];
+}
+
+const FORGET_RELEASE_SQL = "UPDATE deployment SET release_digest = NULL WHERE id = $1 AND phase NOT IN ('ready', 'stopped')";
+
+/** A deployment that did not become ready lets go of its release; bytes that nobody else names go with the garbage. */
+function createBuildOutput(pool: Pool): BuildOutput {
+  return {
+    discard: async (deploymentId) => {
+      await pool.query(FORGET_RELEASE_SQL, [deploymentId]);
+    },
+  };
+}
