@@ -2,7 +2,7 @@
 import type { Server } from "node:http";
 import path from "node:path";
 import { createAuth, type Auth } from "./auth/auth.server";
-import type { AgentAuthenticator } from "./auth/types";
+import type { AgentAuthenticator, BuildAuthenticator } from "./auth/types";
 import { BootstrapService } from "./auth/bootstrap.server";
 import type { Env } from "./env.server";
 import { createEngine, limitsSource, type Engine } from "./engine/engine.server";
@@ -11,6 +11,7 @@ import { createQueueIndex, type QueueIndexDriver } from "./engine/queueIndex.ser
 import type { QueueIndex } from "./engine/queueIndex";
 import { createRecovery, type Recovery } from "./engine/recovery/recovery.server";
 import { createDeployments, type Deployments } from "./deployments/deployments.server";
+import { createBuildAccess } from "./deployments/build/buildAccess.server";
 import { createAgentAccess } from "./deployments/regions/agentAccess.server";
 import { ensureAgentFile } from "./deployments/regions/agentFile.server";
 import { createDeployedVersions } from "./deployments/regions/deployedVersions.server";
@@ -46,6 +47,7 @@ export type App = {
   deployments: Deployments;
   /** Who an agent is, by its token. */
   agents: AgentAuthenticator;
+  buildAccess: BuildAuthenticator;
   regions: Regions;
 };
 
@@ -150,6 +152,7 @@ function build({ env, log }: StartOptions): Parts {
     telemetry,
     deployments,
     agents,
+    buildAccess: createBuildAccess({ pool, directory: environments.directory }),
     regions: buildRegions(context, pool, { environments, telemetry, engine, deployments }),
   };
   return { ...connections, app, runOps, index, recovery, bootstrap };
@@ -242,6 +245,7 @@ function buildDeployments(
     directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL,
     dataDir: env.SLUICE_DATA_DIR,
     holdSegmentMs: env.HOLD_SEGMENT_MS,
+    releaseStoreUrl: env.RELEASE_STORE_URL ?? null,
     runs: {
       versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),
       releaseWaitingRuns: (envId) => engine.promotePendingVersions(envId),

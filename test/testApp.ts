@@ -6,6 +6,7 @@ import { createAuth } from "../app/auth/auth.server";
 import { BootstrapService, type Credentials } from "../app/auth/bootstrap.server";
 import { createDeployments } from "../app/deployments/deployments.server";
 import type { Workflow } from "../app/deployments/ports";
+import { createBuildAccess } from "../app/deployments/build/buildAccess.server";
 import { createAgentAccess } from "../app/deployments/regions/agentAccess.server";
 import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
 import { createRegions } from "../app/deployments/regions/regions.server";

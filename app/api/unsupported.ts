@@ -25,7 +25,6 @@ export const UNSUPPORTED: readonly { prefix: string; feature: string }[] = [
   { prefix: "/realtime/v1/runs", feature: "realtime run subscriptions" },
   { prefix: "/realtime/v1/batches", feature: "realtime run subscriptions" },
   { prefix: "/realtime/v1/streams", feature: "realtime streams" },
-  { prefix: "/engine/v1/worker-actions", feature: "deployed workers" },
 ];
 
 /** The error for a path that no route serves. */

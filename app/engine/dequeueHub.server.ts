@@ -3,6 +3,7 @@
  * time: claims are taken for all waiting polls at once, committed as one group, and given to the polls that they were
  * committed for. A poll of a dev session gets runs for its own worker version only.
  */
+import { setMaxListeners } from "node:events";
 import { errorMessage, type Logger } from "../platform/logger";
 import type { Counters } from "./counters";
 import type { HandOverService, HandOverTarget, HandedRun } from "./handOver.server";
@@ -86,12 +87,19 @@ export class DequeueHub {
   /** As `poll`, with up to `count` runs: what is there is answered as soon as there is any. */
   async pollMany(poll: Poll, count: number): Promise<HandedRun[]> {
     const leave: (() => void)[] = [];
-    const polls = Array.from({ length: count }, () => this.poll(poll, (one) => leave.push(one)));
+    const group = new AbortController();
+    setMaxListeners(count, group.signal);
+    const abort = () => group.abort();
+    if (poll.signal.aborted) abort();
+    poll.signal.addEventListener("abort", abort, { once: true });
+    const polls = Array.from({ length: count }, () => this.poll({ ...poll, signal: group.signal }, (one) => leave.push(one)));
     for (const one of polls) {
       // Those whose run is being committed this instant stay for it.
       void one.then((run) => run && leave.forEach((each) => each()));
     }
-    return (await Promise.all(polls)).filter((run) => run !== null);
+    const runs = await Promise.all(polls);
+    poll.signal.removeEventListener("abort", abort);
+    return runs.filter((run) => run !== null);
   }
 
   /** Answers the held polls of a region now: their worker version is not the newest any more, or their key was revoked. */
