@@ -260,6 +260,28 @@ export function runStoreUpkeepContract(get: () => StoreUnderTest): void {
       expect(await s.store.pendingVersionRuns(envId, null, 9)).toHaveLength(2);
     });
 
+    test("versions that runs still need", async () => {
+      const s = get();
+      const [locked, used, queuedFor, unused] = [someId(), someId(), someId(), someId()];
+      const all = [locked, used, queuedFor, unused];
+      const run = newRun(s);
+      await s.store.trigger(newRun(s, { versionId: queuedFor }));
+      await s.store.trigger(run);
+      await dequeue(s, run.id, { currentVersionId: locked });
+      const done = newRun(s);
+      await s.store.trigger(done);
+      await dequeue(s, done.id, { currentVersionId: used });
+      await s.store.start({ runId: done.id, seq: 2, replayKey: null, maxAttempt: 250 });
+      const before = new Date(s.now());
+      s.advance(1_000);
+      expect(await s.store.versionsInUse(all, null)).toEqual(new Set([locked, used, queuedFor]));
+      await s.store.finish(completion(done.id, 3));
+      expect(await s.store.versionsInUse(all, null)).toEqual(new Set([locked, queuedFor]));
+      expect(await s.store.versionsInUse(all, before)).toEqual(new Set([locked, used, queuedFor]));
+      expect(await s.store.versionsInUse(all, new Date(s.now()))).toEqual(new Set([locked, queuedFor]));
+      expect(await s.store.versionsInUse([], before)).toEqual(new Set());
+    });
+
     test("scans for the index: all, changed since, queued in a span", async () => {
       const s = get();
       s.advance(3_600_000);

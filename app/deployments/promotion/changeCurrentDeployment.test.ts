@@ -143,21 +143,28 @@ describe("decision table, through the service", () => {
     expect(await promote(env, `deployment_${three?.id}`, true)).toMatchObject({ version: "20261121.3", generation: 4 });
   });
 
-  test("9 and 15 a rollback raises the flag and keeps the newer version warm until it is confirmed", async () => {
+  test("9 and 15 a rollback raises the flag and keeps the newer versions warm until it is confirmed", async () => {
     const env = await newEnvironment();
-    const [one, two, three] = await versions(env, 3);
+    const ids = (await versions(env, 3)).map(({ id }) => id);
+    const plans = () => Promise.all(ids.map(plannedStop));
     await promote(env, "20261121.3");
     expect(await rollback(env, "20261121.2")).toMatchObject({ previousVersion: "20261121.3", kind: "rollback" });
     expect(await rollback(env, "20261121.1")).toMatchObject({ previousVersion: "20261121.2", kind: "rollback" });
-    expect(await pointer(env)).toMatchObject({ currentId: one?.id, isRolledBack: true });
-    expect(await plannedStop(three?.id ?? "")).toBe(24 * 60 * MINUTE);
-    expect(await plannedStop(two?.id ?? "")).toBe(24 * 60 * MINUTE);
+    expect(await pointer(env)).toMatchObject({ currentVersion: "20261121.1", isRolledBack: true });
+    expect(await plans()).toEqual([null, 24 * 60 * MINUTE, 24 * 60 * MINUTE]);
     expect(await promote(env, "20261121.1")).toMatchObject({ kind: "confirm_rollback", previousVersion: "20261121.1", generation: 4 });
-    expect(await pointer(env)).toMatchObject({ currentId: one?.id, previousId: two?.id, isRolledBack: false, generation: 4 });
-    expect(await plannedStop(three?.id ?? "")).toBe(30 * MINUTE);
-    expect(await plannedStop(two?.id ?? "")).toBe(30 * MINUTE);
-    expect(await plannedStop(one?.id ?? "")).toBeNull();
+    expect(await pointer(env)).toMatchObject({ currentId: ids[0], previousId: ids[1], isRolledBack: false, generation: 4 });
+    expect(await plans()).toEqual([null, 30 * MINUTE, 30 * MINUTE]);
     await expect(promote(env, "20261121.1")).rejects.toMatchObject({ message: REFUSALS.alreadyCurrent });
+  });
+
+  test("every move is one line of the history and one of the audit", async () => {
+    const env = await newEnvironment();
+    await versions(env, 3);
+    await promote(env, "20261121.3");
+    await rollback(env, "20261121.2");
+    await rollback(env, "20261121.1");
+    await promote(env, "20261121.1");
     const history = await promotionHistory(services.pool, { envId: env.id, limit: 10 });
     expect(history.map(({ generation, kind, fromVersion, toVersion }) => [generation, kind, fromVersion, toVersion])).toEqual([
       [4, "confirm_rollback", "20261121.1", "20261121.1"],

@@ -1,8 +1,12 @@
 /** Tests 20, 42 and 43 of the deployments specification: promote and rollback over their routes. */
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { insertReady, type InsertedDeployment } from "../../../test/deploymentFixture";
 import { createTestServices, type TestServices } from "../../../test/services";
 import { callRoute, createTestApp, type TestApp } from "../../../test/testApp";
+import { createDispatcher } from "../../api/router.server";
 import type { EnvironmentView } from "../../environments/types";
 import * as promoteRoute from "../../routes/api.v1.deployments.$deploymentVersion.promote";
 import * as rollbackRoute from "../../routes/api.v1.deployments.$deploymentVersion.rollback";
@@ -159,6 +163,26 @@ describe("other methods", () => {
         "POST",
         { error: "Method Not Allowed" },
       ]);
+    }
+  });
+
+  test("the server says the same over HTTP, and OPTIONS names POST", async () => {
+    const promoteDefinition = { id: "promote", path: "api/v1/deployments/:deploymentVersion/promote", module: promoteRoute };
+    const listener = createDispatcher({ routes: { promote: promoteDefinition }, fallback: (_in, out) => out.end(), log: services.log });
+    const server = http.createServer(listener).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/deployments/20261121.1/promote`;
+      const answers = await Promise.all(["GET", "PUT", "DELETE", "OPTIONS"].map((method) => fetch(url, { method })));
+      expect(answers.map((answer) => [answer.status, answer.headers.get("allow")])).toEqual([
+        ...Array<[number, string]>(3).fill([405, "POST"]),
+        [204, "POST"],
+      ]);
+      const promoted = await fetch(url, { method: "POST", headers: { authorization: `Bearer ${env.secretKey}` } });
+      expect([promoted.status, ((await promoted.json()) as { version: string }).version]).toEqual([200, "20261121.1"]);
+    } finally {
+      server.closeAllConnections();
+      server.close();
     }
   });
 });
