@@ -39,14 +39,21 @@ export function timezoneProblem(timezone: string): string | null {
 /** `*`, `5`, `1-5`, `MON-FRI`, each with an optional `/step`; `L` as the last day of the month. */
 function isItem(item: string, field: Field): boolean {
   const [range = "", step, ...rest] = item.split("/");
-  if (rest.length > 0 || (step !== undefined && !(/^\d{1,3}$/.test(step) && Number(step) >= 1))) return false;
-  if (range === "*" || (range === "?" && field.name.startsWith("day"))) return true;
-  if (range.toUpperCase() === "L" && field.name === "day of month") return step === undefined;
-  const [from = "", to, ...more] = range.split("-");
-  if (more.length > 0) return false;
+  if (rest.length > 0) return false;
+  if (step !== undefined && !/^0*[1-9]\d{0,2}$/.test(step)) return false;
+  if (range === "*") return true;
+  return isSpecial(range, field) ? step === undefined : isRange(range, field);
+}
+
+function isSpecial(range: string, field: Field): boolean {
+  return field.name.startsWith("day") && (range === "?" || (range.toUpperCase() === "L" && field.max === 31));
+}
+
+function isRange(range: string, field: Field): boolean {
+  const [from = "", to = from, ...more] = range.split("-");
   const first = valueOf(from, field);
-  const last = to === undefined ? first : valueOf(to, field);
-  return first !== null && last !== null && first <= last;
+  const last = valueOf(to, field);
+  return more.length === 0 && first !== null && last !== null && first <= last;
 }
 
 function valueOf(text: string, field: Field): number | null {

@@ -67,8 +67,10 @@ describe("reads", () => {
   it("47 lists newest first, in pages, by status, period and dates; says which parameter is bad", async () => {
     const made = [];
     for (let at = 0; at < 7; at++) made.push(await f.create());
-    await f.toPhase(made[0]?.bare ?? "", "starting");
-    await f.sql("UPDATE deployment SET created_at = now() - interval '3 days' WHERE id = $1", [made[1]?.bare]);
+    const [oldest, second] = made;
+    if (!oldest || !second) throw new Error("Nothing was made.");
+    await f.toPhase(oldest.bare, "starting");
+    await f.sql("UPDATE deployment SET created_at = now() - interval '3 days' WHERE id = $1", [second.bare]);
     type List = { data: { id: string; status: string; version: string }[]; pagination: { next?: string }; error?: string };
     const get = (query: string) => callRoute<List>(list, { token: f.token, query });
     const first = await get("?page[size]=5");
@@ -79,16 +81,16 @@ describe("reads", () => {
         .map(({ id }) => id)
     );
     expect(first.body.pagination.next).toBe(first.body.data.at(-1)?.id);
-    const second = await get(`?page[size]=5&page[after]=${first.body.pagination.next}`);
-    expect(second.body.data[0]?.id).toBe(made[1]?.id);
+    const next = await get(`?page[size]=5&page[after]=${first.body.pagination.next}`);
+    expect(next.body.data[0]?.id).toBe(second.id);
     expect((await get("?page[size]=2")).body.data).toHaveLength(5);
     const { ApiDeploymentListResponseItem } = await import("@trigger.dev/core/v3/schemas");
     for (const item of first.body.data) ApiDeploymentListResponseItem.parse(item);
     const ids = (answer: { body: List }) => answer.body.data.map(({ id }) => id);
-    expect(ids(await get("?status=BUILDING"))).toContain(made[0]?.id);
-    expect(ids(await get("?period=2d"))).not.toContain(made[1]?.id);
-    expect(ids(await get(`?to=${new Date(Date.now() - 2 * 86_400_000).toISOString()}`))).toEqual([made[1]?.id]);
-    expect(ids(await get(`?from=${Date.now() - 2 * 86_400_000}`))).not.toContain(made[1]?.id);
+    expect(ids(await get("?status=BUILDING"))).toContain(oldest.id);
+    expect(ids(await get("?period=2d"))).not.toContain(second.id);
+    expect(ids(await get(`?to=${new Date(Date.now() - 2 * 86_400_000).toISOString()}`))).toEqual([second.id]);
+    expect(ids(await get(`?from=${Date.now() - 2 * 86_400_000}`))).not.toContain(second.id);
     for (const query of ["period=soon", "from=never", "page[after]=x", "period=-1d"]) {
       expect(await get(`?${query}`)).toMatchObject({ status: 400, body: { error: `Invalid search query parameter: ${query}` } });
     }

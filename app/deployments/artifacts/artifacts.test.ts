@@ -1,10 +1,14 @@
 /** Uploads: what is signed, what is refused, and what is on disk afterwards. */
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createDispatcher } from "../../api/router.server";
 import { action as createRoute } from "../../routes/api.v1.artifacts._index";
 import { action as uploadRoute } from "../../routes/api.v1.artifacts.upload";
 import { callRoute, TEST_ORIGIN } from "../../../test/testApp";
@@ -151,6 +155,31 @@ describe("routes", () => {
     expect((await row(form.artifactKey))?.state).toBe("pending");
     expect((await f.send(small, "x".repeat(1_000))).status).toBe(204);
     expect((await f.send(form, "x")).status).toBe(403);
+  });
+
+  it("answers over a real connection before a body that is too long or badly signed has ended", async () => {
+    const routes = { upload: { id: "upload", path: "api/v1/artifacts/upload", module: { action: uploadRoute } } };
+    const listener = createDispatcher({ routes, log: f.services.log, fallback: (_request, response) => response.end() });
+    const server = http.createServer(listener).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/artifacts/upload`;
+    const send = (fields: Record<string, string>, bytes: number) => {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.append(name, value);
+      form.append("file", new Blob([new Uint8Array(bytes)]), "deployment.tar.gz");
+      return fetch(url, { method: "POST", body: form });
+    };
+    const { uploadFields, artifactKey } = await f.artifact();
+    expect((await send({ ...uploadFields, signature: "x" }, 8_000_000)).status).toBe(403);
+    expect((await send(uploadFields, 8_000_000)).status).toBe(204);
+    expect((await row(artifactKey))?.bytes).toBe(8_000_000);
+    const small = await f.artifact();
+    await f.sql("UPDATE artifact SET limit_bytes = 1000 WHERE key = $1", [small.artifactKey]);
+    const grant = { key: small.artifactKey, limitBytes: 1_000, expiresAtMs: Number(small.uploadFields.expires) };
+    const signature = signUpload(f.app.environments.secretBox.derive("artifact-uploads"), grant);
+    expect((await send({ ...small.uploadFields, signature }, 8_000_000)).status).toBe(413);
+    server.closeAllConnections();
+    server.close();
   });
 
   it.each([
