@@ -7,6 +7,7 @@ import { BootstrapService } from "./auth/bootstrap.server";
 import type { Env } from "./env.server";
 import { createEngine, limitsSource, type Engine } from "./engine/engine.server";
 import { engineOptions } from "./engine/env";
+import { machinePreset } from "./engine/machines";
 import { createQueueIndex, type QueueIndexDriver } from "./engine/queueIndex.server";
 import type { QueueIndex } from "./engine/queueIndex";
 import { createRecovery, type Recovery } from "./engine/recovery/recovery.server";
@@ -261,6 +262,7 @@ function buildRegions({ log, clock }: Context, pool: Pool, { environments, telem
     feed: deployments.feed,
     workflow: deployments.workflow,
     directory: environments.directory,
+    machine: machinePreset(null),
     otlpEndpoint: (target) => telemetry.otlpEndpoint(target),
     moveQueuedRuns: (move) => engine.moveQueuedRuns(move),
   });

@@ -11,6 +11,7 @@ import { createAgentAccess } from "../app/deployments/regions/agentAccess.server
 import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
 import { createRegions } from "../app/deployments/regions/regions.server";
 import { createEngine, limitsSource } from "../app/engine/engine.server";
+import { machinePreset } from "../app/engine/machines";
 import { createQueueIndex } from "../app/engine/queueIndex.server";
 import { createRecovery } from "../app/engine/recovery/recovery.server";
 import { createEnvironments } from "../app/environments/environments.server";
@@ -151,6 +152,7 @@ function build(services: TestServices, { clock, log, directory, limits, workflow
   const regions = createRegions({
     ...{ pool: services.pool, clock, log, feed: deployments.feed, directory: environments.directory },
     workflow: deployments.workflow,
+    machine: machinePreset(null),
     otlpEndpoint: (env) => telemetry.otlpEndpoint(env),
     moveQueuedRuns: (move) => engine.moveQueuedRuns(move),
   });
@@ -167,6 +169,7 @@ function build(services: TestServices, { clock, log, directory, limits, workflow
     telemetry,
     deployments,
     agents,
+    buildAccess: createBuildAccess({ pool: services.pool, directory: environments.directory }),
     regions,
   };
   return {

@@ -41,7 +41,7 @@ export async function extractArchive(options: ExtractOptions): Promise<Extracted
   const writer = new Writer(options);
   const source = typeof options.source === "string" ? createReadStream(options.source) : options.source;
   const unpacked = createGunzip();
-  source.once("error", (error) => unpacked.destroy(error));
+  source.once("error", (error: Error) => unpacked.destroy(error));
   const parser = tar.extract();
   parser.on("entry", (header, content, next) => {
     // Its error is that of the parser, which is heard; without a listener it would end the process.

@@ -78,7 +78,12 @@ export type HeartbeatAnswer = z.output<typeof heartbeatAnswerSchema>;
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hexadecimal digits");
 
 export const buildOutcomeSchema = z.discriminatedUnion("ok", [
-  z.object({ ok: z.literal(true), digest: digestSchema, bytes: z.number().int().positive(), milliseconds: z.record(z.string(), z.number()) }),
+  z.object({
+    ok: z.literal(true),
+    digest: digestSchema,
+    bytes: z.number().int().positive(),
+    milliseconds: z.record(z.string(), z.number()),
+  }),
   z.object({
     ok: z.literal(false),
     /** `cancelled`: ended because it was told to. `machine` and `no_space`: not the user's doing. */

@@ -6,8 +6,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { asUser, type LaunchCommand } from "../isolation/isolation";
-import { killAll, MARKER, signal as sendSignal, startTimeOf } from "../replicas/proc";
+import { asUser, type LaunchCommand, type Variables } from "../isolation/isolation";
+import { killAll, MARKER, signal as sendSignal } from "../replicas/proc";
 import { BuildError, cancelled, noSpace, saysNetwork, saysNoSpace } from "./errors";
 import type { BuildLog } from "./buildLog";
 import type { Mask } from "./mask";
@@ -41,8 +41,6 @@ export type SandboxCommand = {
   timeoutMs?: number;
   /** Level of what it writes to its two outputs; default info and info: package managers write progress to stderr. */
   levels?: { stdout: BuildLogLevel; stderr: BuildLogLevel };
-  /** Sees every whole chunk of standard output before it is logged; returns what to log, null for nothing. */
-  onLine?: (line: string) => string | null;
 };
 
 export type CommandResult = {
@@ -78,7 +76,8 @@ export class Sandbox {
     if (this.options.uid === null) return;
     const owner = `${this.options.uid}:${this.options.uid}`;
     const result = await runPlain("chown", ["-Rh", owner, dir]);
-    if (result !== 0) throw new BuildError(`The builder could not hand ${dir} to the build's user.`, { kind: "machine", code: "builder_failed" });
+    if (result !== 0)
+      throw new BuildError(`The builder could not hand ${dir} to the build's user.`, { kind: "machine", code: "builder_failed" });
   }
 
   /** Runs to the end; what it started is gone when this resolves. Rejects when cancelled, timed out, or not startable; a bad exit is a result. */
@@ -103,8 +102,8 @@ export class Sandbox {
   }
 
   /** Ends everything that was started here, however it hides. */
-  async killEverything(leader: { pid: number; startTime: string } | null = null): Promise<void> {
-    await killAll(this.options.name, leader);
+  async killEverything(session: number | null = null): Promise<void> {
+    await killAll(this.options.name, session);
     if (this.options.uid !== null) killUser(this.options.uid);
   }
 
@@ -119,11 +118,16 @@ export class Sandbox {
   private launchOf(command: SandboxCommand): LaunchCommand {
     const { uid, env, name } = this.options;
     const places = { HOME: this.home, TMPDIR: this.temporary };
-    const plain: LaunchCommand = {
-      command: command.command,
-      args: command.args,
-      env: { PATH: `${path.dirname(process.execPath)}:${SYSTEM_PATH}`, LANG: "C.UTF-8", ...env, ...command.env, [MARKER]: name, ...places },
+    const variables: Variables = {
+      PATH: `${path.dirname(process.execPath)}:${SYSTEM_PATH}`,
+      LANG: "C.UTF-8",
+      ...env,
+      ...command.env,
+      ...places,
+      NODE_ENV: "production",
+      [MARKER]: name,
     };
+    const plain: LaunchCommand = { command: command.command, args: command.args, env: variables };
     if (uid === null) return plain;
     const launch = asUser(uid, plain, path.join(this.options.workDir, "homes"));
     return { ...launch, env: { ...launch.env, ...places } };
@@ -131,10 +135,10 @@ export class Sandbox {
 
   private async supervise(child: ChildProcess, command: SandboxCommand): Promise<CommandResult> {
     const { signal } = this.options;
-    const leader = child.pid === undefined ? null : { pid: child.pid, startTime: startTimeOf(child.pid) ?? "" };
+    const session = child.pid ?? null;
     const outputs = this.collect(child, command);
     let timedOut = false;
-    const kill = () => void this.killEverything(leader);
+    const kill = () => void this.killEverything(session);
     const timer = setTimeout(() => {
       timedOut = true;
       kill();
@@ -143,7 +147,7 @@ export class Sandbox {
     try {
       const ended = await exitOf(child, command.command);
       // Grandchildren hold the outputs open: they go first.
-      await this.killEverything(leader);
+      await this.killEverything(session);
       const { stdout, stderr } = await outputs.end();
       if (signal.aborted) throw cancelled(reasonOf(signal));
       if (timedOut) throw timeoutOf(command);
@@ -208,7 +212,10 @@ function exitOf(child: ChildProcess, name: string): Promise<Pick<CommandResult, 
 
 function timeoutOf(command: SandboxCommand): BuildError {
   const minutes = Math.round((command.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 60_000);
-  return new BuildError(`${path.basename(command.command)} took longer than ${minutes} minutes and was ended.`, { kind: "user", code: "command_timeout" });
+  return new BuildError(`${path.basename(command.command)} took longer than ${minutes} minutes and was ended.`, {
+    kind: "user",
+    code: "command_timeout",
+  });
 }
 
 function reasonOf(signal: AbortSignal): string {
@@ -230,7 +237,7 @@ function killUser(uid: number): void {
 
 function runPlain(command: string, args: string[]): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: "ignore", env: { PATH: SYSTEM_PATH } });
+    const child = spawn(command, args, { stdio: "ignore", env: { PATH: SYSTEM_PATH, NODE_ENV: "production" } });
     child.once("error", reject);
     child.once("exit", (code) => resolve(code));
   });

@@ -10,8 +10,15 @@ import { AppError } from "../utils/appError";
 import { parseJsonBody } from "./jsonBody";
 import { ClientGoneError, describeZodError, toErrorResponse } from "./respond.server";
 
-type CallerOf = { environment: EnvironmentCaller; "secret-key": EnvironmentCaller; user: UserCaller; agent: AgentCaller; none: null };
-/** `environment`: secret key or public token; `secret-key`: key only; `user`: personal access token; `agent`: token of a region; `none`: public. */
+type CallerOf = {
+  environment: EnvironmentCaller;
+  "secret-key": EnvironmentCaller;
+  user: UserCaller;
+  agent: AgentCaller;
+  build: EnvironmentCaller;
+  none: null;
+};
+/** `environment`: secret key or public token; `secret-key`: key only; `user`: personal access token; `agent`: token of a region; `build`: token of a build; `none`: public. */
 export type AuthKind = keyof CallerOf;
 export type ApiMethod = "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -29,6 +36,8 @@ export type ApiContext<A extends AuthKind, P, Q, B> = {
 
 type Spec<A extends AuthKind, P, Q, B> = {
   auth: A;
+  /** The token of a build is taken too, where a key of its environment is. */
+  builds?: boolean;
   /** Route parameters, already percent-decoded. */
   params?: P;
   /** Query parameters; a repeated one arrives as its last value. */
@@ -78,7 +87,7 @@ async function run<A extends AuthKind, P, Q, B>(
   const app = getApp();
   let response: Response;
   try {
-    const caller = (await authorise(app, spec.auth, request)) as CallerOf[A];
+    const caller = (await authorise(app, spec, request)) as CallerOf[A];
     const params = parsePart(spec.params, rawParams, "path") as Output<P>;
     const query = (spec.query ? parsePart(spec.query, queryOf(request.url), "query") : undefined) as Output<Q>;
     const body = (spec.body ? await readBody(spec.body, request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES) : undefined) as Output<B>;
@@ -91,8 +100,14 @@ async function run<A extends AuthKind, P, Q, B>(
   return response;
 }
 
-function authorise(app: App, kind: AuthKind, request: Request): Promise<EnvironmentCaller | UserCaller | AgentCaller | null> {
-  switch (kind) {
+async function authorise(
+  app: App,
+  { auth, builds }: { auth: AuthKind; builds?: boolean },
+  request: Request
+): Promise<EnvironmentCaller | UserCaller | AgentCaller | null> {
+  const build = builds || auth === "build" ? await app.buildAccess.authenticate(request) : null;
+  if (build) return build;
+  switch (auth) {
     case "environment":
       return app.auth.environment(request);
     case "secret-key":
@@ -101,8 +116,10 @@ function authorise(app: App, kind: AuthKind, request: Request): Promise<Environm
       return app.auth.personalAccessToken(request);
     case "agent":
       return app.agents.authenticate(request.headers);
+    case "build":
+      throw new AppError("build_token_required", 401, "Only a build may call this, with the token that it was given.");
     case "none":
-      return Promise.resolve(null);
+      return null;
   }
 }
 

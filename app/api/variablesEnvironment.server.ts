@@ -1,4 +1,4 @@
-/** The environment whose variables a request is about, for a person or for a secret key of that very environment. */
+/** The environment whose variables a request is about, for a person, for a secret key of that very environment, or for a build of it. */
 import { z } from "zod";
 import { bearerOf, invalidKey } from "../auth/environmentCallers.server";
 import { looksLikePersonalAccessToken } from "../environments/keys.server";
@@ -24,7 +24,7 @@ export async function variablesEnvironment(
     const branch = request.headers.get("x-trigger-branch");
     return app.environments.tenancy.environment({ ref: place.projectRef, slug: place.slug, branch, organizationIds });
   }
-  const { env } = await app.auth.secretKey(request);
+  const { env } = (await app.buildAccess.authenticate(request)) ?? (await app.auth.secretKey(request));
   if (env.project.ref !== place.projectRef) throw projectNotFound();
   if (env.slug === parseEnvironmentSlug(place.slug)) return env;
   throw new AppError(

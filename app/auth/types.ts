@@ -11,13 +11,15 @@ export type Resource = {
 /** A caller that acts in one environment: a secret key, or a public token signed with one. */
 export type EnvironmentCaller = {
   env: EnvironmentView;
-  via: "secret-key" | "public-token";
+  via: "secret-key" | "public-token" | "build-token";
   /** True when any of the resources is in scope; always true for secret keys. */
   can(action: Action, anyOf: readonly Resource[]): boolean;
   /** Set for one-time tokens: consumed in the statement of the write that it allows. */
   oneTimeToken: { hash: Buffer; expiresAt: Date } | null;
   /** Scopes of the token as it was signed, for `x-trigger-jwt-claims`. */
   scopes: readonly string[];
+  /** Set for the token of a build: the one deployment that it acts for. */
+  build?: { deploymentId: string; attempt: number };
 };
 
 /** A person: a personal access token (API, CLI) or a dashboard session. */
@@ -41,6 +43,11 @@ export type AgentCaller = {
 export interface AgentAuthenticator {
   /** `Authorization: Bearer tr_wgt_...` with `x-trigger-worker-instance-name`. Throws AppError 401, or 400 without a name. */
   authenticate(headers: Headers): Promise<AgentCaller>;
+}
+
+export interface BuildAuthenticator {
+  /** A build, by `Authorization: Bearer tr_<environment>_bld_...`; null for any other credential. Throws AppError 401 once the build is over. */
+  authenticate(request: Request): Promise<EnvironmentCaller | null>;
 }
 
 export interface Auth {

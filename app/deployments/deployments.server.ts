@@ -9,6 +9,7 @@ import type { Logger } from "../platform/logger";
 import { createDeploymentApi, type DeploymentApi } from "./api/api.server";
 import { createArtifacts, type Artifacts } from "./artifacts/artifacts.server";
 import { createAuditLog } from "./audit.server";
+import { createBuilds, type Builds } from "./build/builds.server";
 import { createDeploymentEvents } from "./events.server";
 import { createDeploymentFeed } from "./feed.server";
 import { createLifecycle, type Lifecycle } from "./lifecycle/lifecycle.server";
@@ -17,9 +18,13 @@ import type { AuditLog, DeploymentEvents, DeploymentFeed, Workflow } from "./por
 import { ChangeCurrentDeploymentService } from "./promotion/changeCurrentDeployment.server";
 import { createFollowUpHandlers, type FollowUpHandlers } from "./promotion/followUps.server";
 import { readRegionHealth } from "./regions/regionHealth.server";
+import { RegionSettingsStore } from "./regionSettings.server";
 import { DeploySettingsStore } from "./settings.server";
+import { createBuildOutput } from "./releases/discardRelease.server";
+import { openReleaseStore } from "./releases/openReleaseStore.server";
+import { Releases } from "./releases/releases.server";
 import { createArtifactCheck } from "./workflow/artifactCheck.server";
-import type { BuildOutput, ExtraSweep } from "./workflow/ports";
+import type { ExtraSweep } from "./workflow/ports";
 import { createDeploymentWorkflow } from "./workflow/workflow.server";
 
 export type DeploymentsOptions = {
@@ -32,12 +37,14 @@ export type DeploymentsOptions = {
   /** Address of this server, for links. */
   origin: string;
   holdSegmentMs: number;
+  /** Where releases are kept; null or nothing: below the data directory. */
+  releaseStoreUrl?: string | null;
   environments: Environments;
   clock: Clock;
   log: Logger;
   /** Of the runs: what they still need, and those that wait for a version. */
   runs: { versionsInUse: VersionsInUse; releaseWaitingRuns(envId: string): Promise<unknown> };
-  /** Removes the bytes of a release; without it releases are kept for ever. */
+  /** Removes the bytes of a release; default: from the store. */
   removeRelease?: (digest: string) => Promise<void>;
   /** Instead of this server's own; for tests of what happens around it. */
   workflow?: Workflow;
@@ -51,7 +58,14 @@ export type Deployments = {
   feed: DeploymentFeed;
   audit: AuditLog;
   artifacts: Artifacts;
+  /** The built versions: their bytes and rows. */
+  releases: Releases;
+  /** Builds on their way to agents and back. */
+  builds: Builds;
   settings: DeploySettingsStore;
+  regionSettings: RegionSettingsStore;
+  /** Of the control-plane database: pages read with statements of their own. */
+  pool: Pool;
   api: DeploymentApi;
   workflow: Workflow;
   /** Promote, rollback, and the promotion at the end of a deployment. */
@@ -74,6 +88,8 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
   const audit = createAuditLog({ clock });
   const core: DeploymentsCore = { ...options, events, feed, audit };
   const artifacts = createArtifacts({ pool, clock, dataDir, secret: environments.secretBox.derive("artifact-uploads") });
+  const store = openReleaseStore({ url: options.releaseStoreUrl ?? null, dataDir, now: () => new Date(clock.now()) });
+  const releases = new Releases({ pool, clock, store });
   const followUps = createFollowUpHandlers({ pool, releaseWaitingRuns: runs.releaseWaitingRuns });
   // The workflow promotes and sweeps, and both start workflows: what it needs of them it asks for when it runs.
   const deployer = createDeploymentWorkflow({
@@ -81,22 +97,34 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
     ports: {
       promotion: { inTransaction: (tx, request) => changeCurrent.inTransaction(tx, request) },
       buildInput: createArtifactCheck({ pool, files: artifacts.files }),
-      buildOutput: createBuildOutput(pool),
+      buildOutput: createBuildOutput({ pool, releases }),
       jobs: followUps,
       sweeps: lifecycleSweeps(() => lifecycle, clock),
     },
   });
   const workflow = options.workflow ?? deployer;
   const lifecycle = createLifecycle({
-    ...{ ...core, workflow, versionsInUse: runs.versionsInUse, removeRelease: options.removeRelease ?? null },
+    ...{
+      ...core,
+      workflow,
+      versionsInUse: runs.versionsInUse,
+      removeRelease: options.removeRelease ?? ((digest) => releases.removeBytes(digest)),
+    },
     health: (db, deploymentId) => readRegionHealth(db, clock, deploymentId),
     removeArtifact: (key) => artifacts.files.remove(key),
   });
   const changeCurrent = new ChangeCurrentDeploymentService({ pool, clock, audit, wake: lifecycle.wakeAndWait });
   const api = createDeploymentApi({ ...core, workflow });
+  const builds = createBuilds({
+    ...{ ...core, workflow, releases, directory: environments.directory },
+    variables: api.buildVariables,
+    files: artifacts.files,
+  });
   return {
-    ...{ events, feed, audit, workflow, api, artifacts, lifecycle, changeCurrent, followUps },
+    ...{ events, feed, audit, workflow, api, artifacts, releases, builds, lifecycle, changeCurrent, followUps },
     settings: new DeploySettingsStore({ pool, audit }),
+    regionSettings: new RegionSettingsStore({ pool, audit }),
+    pool,
     start: async () => {
       await feed.start();
       if (workflow === deployer) await deployer.start();
@@ -104,6 +132,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
     drain: () => {
       api.hold.drain();
       api.follow.drain();
+      builds.drain();
     },
     stop: async () => {
       if (workflow === deployer) await deployer.stop();
@@ -129,15 +158,4 @@ function lifecycleSweeps(lifecycle: () => Lifecycle, clock: Clock): ExtraSweep[]
       },
     },
   ];
-}
-
-const FORGET_RELEASE_SQL = "UPDATE deployment SET release_digest = NULL WHERE id = $1 AND phase NOT IN ('ready', 'stopped')";
-
-/** A deployment that did not become ready lets go of its release; bytes that nobody else names go with the garbage. */
-function createBuildOutput(pool: Pool): BuildOutput {
-  return {
-    discard: async (deploymentId) => {
-      await pool.query(FORGET_RELEASE_SQL, [deploymentId]);
-    },
-  };
 }

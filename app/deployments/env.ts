@@ -7,6 +7,11 @@ export const deploymentsEnvSchema = z.object({
    * Default 240,000: the CLI's own patience is 300 s. Behind a proxy that gives up sooner, less than its timeout.
    */
   HOLD_SEGMENT_MS: z.coerce.number().int().min(100).max(290_000).default(240_000),
+  /**
+   * Where built releases are kept. Not set: below SLUICE_DATA_DIR. `file:///path`: a folder that several servers may share.
+   * `s3://<key>:<secret>@<bucket>/<prefix>?endpoint=https://...&region=...`: a bucket of S3 or of a store that speaks its protocol.
+   */
+  RELEASE_STORE_URL: z.string().min(1).optional(),
 });
 
 export type DeploymentsEnv = z.output<typeof deploymentsEnvSchema>;

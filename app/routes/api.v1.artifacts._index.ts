@@ -13,7 +13,7 @@ const Body = z.object({
 });
 
 /** 201 `{artifactKey, uploadUrl, uploadFields, expiresAt}`. */
-export const action = apiAction({ auth: "environment", body: z.unknown() }, async ({ app, request, caller, body }) => {
+export const action = apiAction({ auth: "environment", builds: true, body: z.unknown() }, async ({ app, request, caller, body }) => {
   requireScope(caller, "write", [DEPLOYMENTS, ARTIFACTS]);
   const { type, contentLength } = parseWithIssues(Body, body, "Invalid request body");
   const origin = originOf(request, app.config.origin);

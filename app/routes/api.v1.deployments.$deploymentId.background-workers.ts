@@ -6,7 +6,7 @@ import { apiAction } from "../api/route.server";
 
 /** Sources are in it, compressed. */
 const maxBodyBytes = 32 * 1024 * 1024;
-const spec = { auth: "environment", params: deploymentParams, body: z.unknown(), maxBodyBytes } as const;
+const spec = { auth: "environment", builds: true, params: deploymentParams, body: z.unknown(), maxBodyBytes } as const;
 
 /** `{id, version, contentHash, warnings?}`. */
 export const action = apiAction(spec, async ({ app, request, caller, params, body }) => {

@@ -4,7 +4,7 @@ import { jsonResponse } from "../api/respond.server";
 import { apiLoader } from "../api/route.server";
 
 /** Secrets, so it takes the right to write. */
-export const loader = apiLoader({ auth: "environment", params: deploymentParams }, async ({ app, caller, params }) => {
+export const loader = apiLoader({ auth: "environment", builds: true, params: deploymentParams }, async ({ app, caller, params }) => {
   const deployment = await deploymentOf(app, caller, "write", params.deploymentId);
   return jsonResponse({ variables: await app.deployments.api.buildVariables.read(deployment) });
 });

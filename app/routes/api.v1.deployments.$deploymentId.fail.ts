@@ -7,7 +7,7 @@ import { friendlyId } from "../utils/ids";
 
 const text = z.string().max(1_000_000);
 const Body = z.object({ error: z.object({ name: z.string().max(200), message: text, stack: text.optional(), stderr: text.optional() }) });
-const spec = { auth: "environment", params: deploymentParams, body: z.unknown() } as const;
+const spec = { auth: "environment", builds: true, params: deploymentParams, body: z.unknown() } as const;
 
 /** `{id}`. */
 export const action = apiAction(spec, async ({ app, request, caller, params, body }) => {

@@ -16,21 +16,24 @@ import { friendlyId } from "../utils/ids";
 
 const maxBodyBytes = 8 * 1024 * 1024;
 
-export const action = apiAction({ auth: "environment", body: z.unknown(), maxBodyBytes }, async ({ app, request, caller, body }) => {
-  const parsed = parseWithIssues(createDeploymentBody, body, "Invalid body");
-  const target = attachTargetOf(parsed);
-  if (target !== null) {
-    requireScope(caller, "write", [{ type: "deployments", id: target }]);
-    const attached = await app.deployments.api.attach.call({ env: caller.env, body: parsed, target });
-    return answer(caller, { deployment: attached, outcome: "created", canceledDeployments: [] });
+export const action = apiAction(
+  { auth: "environment", builds: true, body: z.unknown(), maxBodyBytes },
+  async ({ app, request, caller, body }) => {
+    const parsed = parseWithIssues(createDeploymentBody, body, "Invalid body");
+    const target = attachTargetOf(parsed);
+    if (target !== null) {
+      requireScope(caller, "write", [{ type: "deployments", id: target }]);
+      const attached = await app.deployments.api.attach.call({ env: caller.env, body: parsed, target });
+      return answer(caller, { deployment: attached, outcome: "created", canceledDeployments: [] });
+    }
+    requireScope(caller, "write", [DEPLOYMENTS]);
+    const actor = keyActor(request, caller);
+    const created = await app.deployments.api.create.call({ env: caller.env, body: parsed, requestKey: requestKeyOf(request), actor });
+    if (created.outcome === "existing") return answer(caller, created, await isCurrent(app, caller, created.deployment));
+    const { holdResponse } = await app.deployments.settings.read(caller.env);
+    return (holdResponse ? await held(app, request, created.deployment) : null) ?? answer(caller, created);
   }
-  requireScope(caller, "write", [DEPLOYMENTS]);
-  const actor = keyActor(request, caller);
-  const created = await app.deployments.api.create.call({ env: caller.env, body: parsed, requestKey: requestKeyOf(request), actor });
-  if (created.outcome === "existing") return answer(caller, created, await isCurrent(app, caller, created.deployment));
-  const { holdResponse } = await app.deployments.settings.read(caller.env);
-  return (holdResponse ? await held(app, request, created.deployment) : null) ?? answer(caller, created);
-});
+);
 
 /** Null when the answer is the deployment itself. */
 async function held(app: App, request: Request, deployment: DeploymentRecord): Promise<Response | null> {

@@ -7,7 +7,11 @@ import { apiAction, apiLoader } from "../api/route.server";
 const Body = z.object({ branch: z.string().min(1).max(400), env: z.enum(["preview", "development"]).default("preview") });
 
 /** `{id}`: the environment of the branch. */
-export const action = apiAction({ auth: "user", params: projectParams, body: Body }, async ({ app, caller, params, body }) => {
+export const action = apiAction({ auth: "none", params: projectParams, body: Body }, async ({ app, params, body, request }) => {
+  const build = await app.buildAccess.authenticate(request);
+  // A build of a branch asks for the branch that it is of, as the CLI always does.
+  if (build?.env.project.ref === params.projectRef && build.env.branchName === body.branch) return jsonResponse({ id: build.env.id });
+  const caller = await app.auth.personalAccessToken(request);
   const project = await app.environments.tenancy.project(params.projectRef, caller.organizationIds);
   const env = body.env === "development" ? "dev" : "preview";
   const { id } = await app.environments.upsertBranch.call({ projectId: project.id, env, branch: body.branch });

@@ -4,7 +4,7 @@ import { jsonResponse } from "../api/respond.server";
 import { apiLoader } from "../api/route.server";
 import { projectNotFound } from "../environments/tenancy.server";
 
-export const loader = apiLoader({ auth: "secret-key", params: projectParams }, async ({ app, caller, params }) => {
+export const loader = apiLoader({ auth: "secret-key", builds: true, params: projectParams }, async ({ app, caller, params }) => {
   if (caller.env.project.ref !== params.projectRef) throw projectNotFound();
   return jsonResponse({ variables: await app.environments.variables(caller.env.id) });
 });

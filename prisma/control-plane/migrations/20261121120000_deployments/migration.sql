@@ -389,6 +389,14 @@ $$;
 CREATE TRIGGER "deployment_event_added" AFTER INSERT ON "deployment_event" FOR EACH ROW EXECUTE FUNCTION "report_deployment_detail_change"();
 CREATE TRIGGER "deployment_step_changed" AFTER INSERT OR UPDATE ON "deployment_step" FOR EACH ROW EXECUTE FUNCTION "report_deployment_detail_change"();
 CREATE TRIGGER "deployment_instance_changed" AFTER INSERT OR UPDATE OF "state" ON "deployment_instance" FOR EACH ROW EXECUTE FUNCTION "report_deployment_detail_change"();
+-- A build that waits for a builder is heard like a change of its deployment: agents hold a call for it.
+CREATE FUNCTION "report_build_job"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('sluice_deployment', "id" || ' ' || "environment_id" || ' ' || "phase") FROM "deployment" WHERE "id" = NEW."deployment_id";
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER "build_job_added" AFTER INSERT ON "build_job" FOR EACH ROW EXECUTE FUNCTION "report_build_job"();
 CREATE FUNCTION "report_topology_change"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_notify('sluice_topology', NEW."region_id" || ' ' || NEW."seq");
