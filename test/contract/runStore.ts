@@ -450,6 +450,38 @@ export function runStoreFinishContract(get: () => StoreUnderTest): void {
       expect(await s.store.transition({ ...move, runId: s.mint(), set: {} })).toEqual({ kind: "missed", current: null });
     });
 
+    test("moves a queued run to another region: its lane follows, its header stays", async () => {
+      const s = get();
+      const [moved, stays] = [newRun(s, { region: "here" }), newRun(s, { region: "here" })];
+      await Promise.all([s.store.trigger(moved), s.store.trigger(stays)]);
+      const to = { state: "QUEUED", status: "PENDING" } as const;
+      const request = { runId: moved.id, epoch: null, seq: 1, from: ["QUEUED"], to, bumpSeq: false } as const;
+      const outcome = await s.store.transition({ ...request, set: { region: "there" } });
+      expect(outcome).toMatchObject({ kind: "changed", live: { seq: 1, lane: { region: "there", queue: moved.queue } } });
+      expect((await s.store.queuedInRegion("there", null, 10)).map((run) => run.id)).toEqual([moved.id]);
+      expect((await s.store.queuedInRegion("here", null, 100)).map((run) => run.id)).toEqual([stays.id]);
+      expect(await s.store.queuedInRegion("here", stays.id, 10)).toEqual([]);
+      expect(await s.store.placeOf(moved.id)).toEqual({ envId: moved.envId, region: "there" });
+      expect((await s.store.getRun(moved.envId, moved.id))?.header.region).toBe("here");
+    });
+
+    test("says where a run is handed out, also when it is over; nothing of an unknown one", async () => {
+      const s = get();
+      const run = await executing(s, newRun(s, { region: "place" }));
+      expect(await s.store.placeOf(run.id)).toEqual({ envId: run.envId, region: "place" });
+      await s.store.finish(completion(run.id, 3));
+      expect(await s.store.placeOf(run.id)).toEqual({ envId: run.envId, region: "place" });
+      expect(await s.store.placeOf(s.mint())).toBeNull();
+      expect(await s.store.placeOf("nonsense")).toBeNull();
+    });
+
+    test("hands a run over without a version when none is current", async () => {
+      const s = get();
+      const run = newRun(s);
+      await s.store.trigger(run);
+      expect(await dequeue(s, run.id, { currentVersionId: null })).toMatchObject({ kind: "dequeued", live: { versionId: null } });
+    });
+
     test("RETRY_WAIT to QUEUED keeps the snapshot", async () => {
       const s = get();
       const run = await executing(s, newRun(s));

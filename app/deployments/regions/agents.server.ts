@@ -1,6 +1,5 @@
 /** Agents as they say they are, and when they were last heard of. */
 import { connectMetadataSchema, type ConnectAnswer, type ConnectMetadata } from "../../../agent/protocol";
-import { describeZodError } from "../../api/respond.server";
 import type { AgentCaller } from "../../auth/types";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
@@ -46,6 +45,7 @@ const STRANGER = { capabilities: { roles: [] }, slots: 1 };
 function selfDescription(metadata: Record<string, unknown>): ConnectMetadata | typeof STRANGER {
   if (metadata.capabilities === undefined) return STRANGER;
   const parsed = connectMetadataSchema.safeParse(metadata);
-  if (!parsed.success) throw new AppError("invalid_body", 400, describeZodError(parsed.error, "body"));
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `metadata.${issue.path.join(".")}: ${issue.message}`);
+  throw new AppError("invalid_body", 400, `Invalid body: ${problems.join("; ")}`);
 }

@@ -1,7 +1,6 @@
 /** What an agent has to keep running: its share of the region, and everything needed to start a version. */
 import type { DesiredDeployment, DesiredState } from "../../../agent/protocol";
 import type { AgentCaller } from "../../auth/types";
-import { machinePreset } from "../../engine/machines";
 import type { EnvironmentDirectory, EnvironmentView } from "../../environments/types";
 import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";
@@ -31,6 +30,8 @@ export type DesiredStateDeps = {
   agents: Agents;
   plan: PlanRegionService;
   directory: Pick<EnvironmentDirectory, "byId">;
+  /** Of parked replicas. */
+  machine: DesiredDeployment["machine"];
   /** Where the processes of an environment send their telemetry; carries a token. */
   otlpEndpoint(env: EnvironmentView): string;
 };
@@ -68,7 +69,7 @@ export class DesiredStateService {
   private async describe(row: DesiredRow): Promise<DesiredDeployment | null> {
     const env = await this.deps.directory.byId(row.environment_id);
     if (!env) return null;
-    const { name, cpu, memory } = machinePreset(null);
+    const { name, cpu, memory } = this.deps.machine;
     return {
       id: row.id,
       friendlyId: friendlyId("deployment", row.id),

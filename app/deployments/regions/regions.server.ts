@@ -28,6 +28,8 @@ export type RegionsOptions = {
   feed: Pick<DeploymentFeed, "onTopology">;
   workflow: Pick<Workflow, "signal">;
   directory: Pick<EnvironmentDirectory, "byId">;
+  /** Of parked replicas: the one that a task without a wish of its own gets. */
+  machine: DesiredDeployment["machine"];
   /** Where the processes of an environment send their telemetry; carries a token. */
   otlpEndpoint(env: EnvironmentView): string;
   /** Moves queued runs that named no region out of one that has had no agent for a minute. */
@@ -60,10 +62,10 @@ export type Regions = {
 
 /** Builds the part; nothing runs before `start`. */
 export function createRegions(options: RegionsOptions): Regions {
-  const { pool, clock, log, feed, workflow, directory } = options;
+  const { pool, clock, log, feed, workflow, directory, machine } = options;
   const agents = new Agents({ pool, clock });
   const plan = new PlanRegionService({ pool, clock });
-  const desired = new DesiredStateService({ pool, agents, plan, directory, otlpEndpoint: (env) => options.otlpEndpoint(env) });
+  const desired = new DesiredStateService({ pool, agents, plan, directory, machine, otlpEndpoint: (env) => options.otlpEndpoint(env) });
   const changes = new RegionChanges({ pool, feed });
   const reports = new ReportInstancesService({ pool, clock, agents, workflow });
   const watch = new RegionWatch({ pool, clock, log, plan, moveQueuedRuns: (move) => options.moveQueuedRuns(move) });
