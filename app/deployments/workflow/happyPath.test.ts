@@ -70,8 +70,8 @@ describe("a deployment that goes well", () => {
 
   it("stops the engine when no deployment is on its way, and starts it again for the next", async () => {
     const connections = async () =>
-      (await f.pool.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'dbos%'")).rows
-        .length;
+      (await f.pool.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-deployer'"))
+        .rows.length;
     await waitFor(async () => (await connections()) === 0, 15_000);
     const { id } = await f.deploy(f.tenant.staging);
     expect(await f.untilEnded(id)).toBe("ready");

@@ -1,5 +1,7 @@
 /** After a failure or a cancel: undoes what was done, newest first, then writes how the deployment ended. */
-import type { Step } from "../phases";
+import { toPostgresJson } from "../../environments/postgresJson";
+import { loadScript } from "../../platform/scripts.server";
+import { isTerminal, type Step } from "../phases";
 import type { DeploymentErrorData } from "../ports";
 import { endDeployment } from "../endDeployment.server";
 import { fullText, summarize } from "../stepError";
@@ -12,6 +14,7 @@ import { guarded } from "./guard.server";
 import { storable } from "./stepRecords.server";
 import type { StepFailure } from "./withStep";
 
+const FAIL_ALONE_SQL = loadScript("deployments/workflow/sql/deployment-fail.sql");
 const FAILURE_STEP_SQL = "UPDATE deployment SET failure_step = coalesce($2, failure_step) WHERE id = $1";
 const REPLACE_ERROR_SQL =
   "UPDATE deployment_step SET error = $3, error_summary = $4 WHERE deployment_id = $1 AND step = $2 AND ended_at IS NOT NULL AND error = $5";
@@ -46,35 +49,56 @@ async function undo(run: DeploymentRun, step: Step, compensation: Compensation):
 type Failure = { step: Step; first: Error; error: Error };
 
 /** The end of the deployment, unless it has ended by a cancel or a service; then only what joined its error is added. */
-async function markFailed(run: DeploymentRun, { step, first, error }: Failure): Promise<void> {
+async function markFailed(run: DeploymentRun, failure: Failure): Promise<void> {
   await guarded(run.deps.pool, run, async (tx, row) => {
-    const code = codeOf(error);
-    const ended = await endDeployment(tx, run.deps, {
-      deploymentId: row.id,
-      phase: "failed",
-      timedOut: code === "timed_out",
-      message: error.message,
-      fullText: fullText(error),
-      errorData: errorData(storeError(error)),
-      code,
-      nowMs: run.deps.clock.now(),
-    });
-    if (ended) await tx.query(FAILURE_STEP_SQL, [row.id, step]);
-    if (error instanceof AggregateError) await keepCombined(run, tx, { step, first, error });
+    if (!isTerminal(row.phase)) await end(run, tx, failure);
+    if (failure.error instanceof AggregateError) await keepCombined(run, tx, failure);
   });
+}
+
+/** With the step's row, or without it when that cannot be written: the sweep closes it once it can. */
+async function end(run: DeploymentRun, tx: PoolClient, { step, error }: Failure): Promise<void> {
+  const { deploymentId, deps } = run;
+  const code = codeOf(error);
+  const data = errorData(storeError(error));
+  const nowMs = deps.clock.now();
+  const timedOut = code === "timed_out";
+  const whole = await trySaved(tx, async () => {
+    await endDeployment(tx, deps, {
+      ...{ deploymentId, phase: "failed", timedOut, message: error.message, fullText: fullText(error), errorData: data, code, nowMs },
+    });
+    await tx.query(FAILURE_STEP_SQL, [deploymentId, step]);
+  });
+  if (whole === null) return;
+  const status = timedOut ? "TIMED_OUT" : "FAILED";
+  await tx.query(FAIL_ALONE_SQL, [deploymentId, status, new Date(nowMs), step, code, toPostgresJson(data)]);
+  await deps.events.append(tx, deploymentId, [
+    { step, level: "error", body: fullText(error) },
+    { step: null, level: "error", type: "finalized", body: error.message },
+  ]);
 }
 
 /** The step's row may be what cannot be written; the log of the deployment then holds all of it. */
 async function keepCombined(run: DeploymentRun, tx: PoolClient, { step, first, error }: Failure): Promise<void> {
   await run.deps.events.append(tx, run.deploymentId, [{ step, level: "error", body: fullText(error) }]);
-  await tx.query("SAVEPOINT combined");
-  try {
+  const refused = await trySaved(tx, async () => {
     await tx.query(REPLACE_ERROR_SQL, [run.deploymentId, step, ...storable(error), storable(first)[0]]);
-    await tx.query("RELEASE SAVEPOINT combined");
-  } catch (writeError) {
-    await tx.query("ROLLBACK TO SAVEPOINT combined");
-    const body = summarize(`The step's record could not be completed: ${errorMessage(writeError)}`);
-    await run.deps.events.append(tx, run.deploymentId, [{ step, level: "warn", body }]);
+  });
+  if (refused === null) return;
+  const body = summarize(`The step's record could not be completed: ${refused}`);
+  await run.deps.events.append(tx, run.deploymentId, [{ step, level: "warn", body }]);
+}
+
+/** Null, or why the database refused the writes; the transaction goes on without them. */
+async function trySaved(tx: PoolClient, work: () => Promise<void>): Promise<string | null> {
+  await tx.query("SAVEPOINT attempt");
+  try {
+    await work();
+    await tx.query("RELEASE SAVEPOINT attempt");
+    return null;
+  } catch (error) {
+    await tx.query("ROLLBACK TO SAVEPOINT attempt");
+    return errorMessage(error);
   }
 }
 

@@ -1,5 +1,6 @@
 /** DBOS as it runs in the deployer. It is a singleton of the process: one session at a time, its workflow registered once. */
 import type * as Dbos from "@dbos-inc/dbos-sdk";
+import { createPool, type Pool } from "../../../platform/db.server";
 import { errorMessage, type Logger } from "../../../platform/logger";
 import { DeployError } from "../errors";
 import { attempt, park, unwrap, type AttemptGate, type StepOutcome } from "./attempts";
@@ -39,6 +40,7 @@ export class DbosSession implements EngineSession {
   readonly running = new Set<string>();
   private readonly rereads = new Map<string, Reread>();
   private readonly timer: NodeJS.Timeout;
+  private readonly pool: Pool;
   private isClosed = false;
   private closing: Promise<void> | undefined;
 
@@ -47,6 +49,7 @@ export class DbosSession implements EngineSession {
     private readonly options: DbosSessionOptions
   ) {
     this.timer = setInterval(() => void this.reread(), REREAD_EVERY_MS);
+    this.pool = createPool({ url: options.directDatabaseUrl, max: POOL_SIZE, name: "sluice-deployer", log: options.log });
   }
 
   /** Picks up what an earlier deployer left. Throws while another session of this process is open. */
@@ -60,7 +63,7 @@ export class DbosSession implements EngineSession {
         name: DBOS_NAMES.application,
         systemDatabaseUrl: options.directDatabaseUrl,
         systemDatabaseSchemaName: DBOS_NAMES.schema,
-        systemDatabasePoolSize: POOL_SIZE,
+        systemDatabasePool: session.pool,
         executorID: DBOS_NAMES.executor,
         applicationVersion: DBOS_NAMES.applicationVersion,
         runAdminServer: false,
@@ -121,6 +124,7 @@ export class DbosSession implements EngineSession {
   private async shutdown(): Promise<void> {
     const holder = slot(this.dbos);
     await this.dbos.shutdown().catch((error: unknown) => this.options.log.warn("deployer.shutdown", { message: errorMessage(error) }));
+    await this.pool.end();
     if (holder.session === this) holder.session = null;
   }
 
