@@ -135,8 +135,9 @@ export class RegionAgent {
     notifications.stop();
     spool.stop();
     releases.close();
-    await socket.close();
+    const closed = socket.close();
     await workload.close();
+    await closed;
     this.server.close();
     this.deps.log.info("agent.stopped", { left: busy().length });
   }

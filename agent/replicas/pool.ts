@@ -12,6 +12,8 @@ const SPARE_IDLE_MS = 60_000;
 /** A process that has not asked for work this long after its start will not; milliseconds. */
 const START_LIMIT_MS = 60_000;
 const CONVERGE_EVERY_MS = 5_000;
+/** A slot that was vacated for a version is kept for it this long; milliseconds. */
+const RESERVED_MS = 15_000;
 
 export type PoolOptions = {
   set: ReplicaSet;
@@ -28,6 +30,8 @@ export class Pool {
   /** Starts in progress, by version: their release is being fetched, or they are being spawned. */
   private readonly starting = new Map<string, number>();
   private readonly crashes: Crashes;
+  /** Versions for which a replica was evicted, and until when. */
+  private readonly reservations = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private stopped = true;
 
@@ -85,9 +89,14 @@ export class Pool {
 
   /** Takes a slot for `forDeployment`, stopping an idle replica of less use when there is none. False: everybody is needed. */
   makeRoom(forDeployment: string): boolean {
-    if (this.freeSlots > 0) return true;
+    if (this.freeSlots > this.reservedForOthers(forDeployment)) {
+      this.reservations.delete(forDeployment);
+      return true;
+    }
+    if (this.reservations.has(forDeployment)) return false;
     const victim = evictable(this.options.set.all(), forDeployment);
     if (!victim) return false;
+    this.reservations.set(forDeployment, this.options.now() + RESERVED_MS);
     this.options.log.info("replica.evicted", { replica: victim.name, deploymentId: victim.version.id, for: forDeployment });
     this.options.supervisor.drain(victim);
     return false;
@@ -100,10 +109,15 @@ export class Pool {
     for (const version of this.desired.values()) this.fill(version);
   }
 
+  private reservedForOthers(deploymentId: string): number {
+    for (const [id, until] of this.reservations) if (until < this.options.now()) this.reservations.delete(id);
+    return this.reservations.size - (this.reservations.has(deploymentId) ? 1 : 0);
+  }
+
   /** The whole set, with a line for every version that has no process yet and the reason. */
   instances(): Instance[] {
     const instances = this.options.set.all().map((replica) => this.instanceOf(replica));
-    for (const version of this.desired.values()) {
+    for (const version of this.stopped ? [] : this.desired.values()) {
       const failure = this.crashes.failure(version.id);
       const missing = version.replicas > 0 && this.residents(version).length === 0;
       if (failure || missing)
@@ -155,7 +169,9 @@ export class Pool {
     const promoted = spares.slice(0, missing);
     for (const spare of promoted) spare.resident = true;
     for (let i = promoted.length; i < missing; i++) {
-      if (this.freeSlots <= 0 && !(residents.length + pending === 0 && this.makeRoom(version.id))) return;
+      const alone = residents.length + (this.starting.get(version.id) ?? 0) === 0;
+      // Only a version without any replica may drive others out.
+      if (alone ? !this.makeRoom(version.id) : this.freeSlots <= this.reservedForOthers(version.id)) return;
       this.startResident(version);
     }
   }

@@ -68,9 +68,11 @@ export class WorkloadServer {
     return typeof address === "object" && address ? address.port : 0;
   }
 
+  /** Cuts what is open: processes come back to the next agent. */
   async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
     this.http.closeAllConnections();
-    await new Promise<void>((resolve) => this.http.close(() => resolve()));
+    await closed;
   }
 
   private tryListen(port: number): Promise<boolean> {
