@@ -26,8 +26,10 @@ export async function deploymentOf(app: App, caller: EnvironmentCaller, action: 
   return app.deployments.api.reads.find(caller.env, id);
 }
 
-/** The holder of a key of the environment, as audit keeps it. */
+/** The holder of a key of the environment, or a build on an agent, as audit keeps it. */
 export function keyActor(request: Request, caller: EnvironmentCaller): Actor {
+  const { build } = caller;
+  if (build) return { type: "agent", id: build.deploymentId, name: `build attempt ${build.attempt}`, ...traceOf(request) };
   return { type: "key", id: caller.env.id, name: `${caller.env.slug} key`, ...traceOf(request) };
 }
 
