@@ -422,3 +422,8 @@ END
 $$;
 CREATE TRIGGER "environment_gets_region" AFTER INSERT ON "environment" FOR EACH ROW WHEN (NEW."type" <> 'DEVELOPMENT')
   EXECUTE FUNCTION "give_first_region"();
+
+-- A version that has just been deployed releases the runs that wait for it, in every process, whether it becomes current or not.
+CREATE TRIGGER "deployment_ended_well" AFTER UPDATE OF "status" ON "deployment"
+  FOR EACH ROW WHEN (NEW."status" = 'DEPLOYED' AND OLD."status" <> 'DEPLOYED')
+  EXECUTE FUNCTION "report_config_change"('worker', 'environment_id');
