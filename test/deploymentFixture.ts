@@ -1,4 +1,5 @@
 /** A tenant with deployments that are simply there, for tests of what happens to them afterwards. */
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -24,8 +25,6 @@ export type DeploymentFixture = {
   clock: ReturnType<typeof manualClock>;
   /** Deployments whose workflow was started, in order. */
   started: string[];
-  /** Digests whose bytes were removed. */
-  removedReleases: string[];
   /** Runs that wait for a version were offered again, by environment. */
   released: string[];
   /** Where uploads are. */
@@ -44,7 +43,7 @@ export async function createDeploymentFixture(services: TestServices): Promise<D
   });
   await environments.start();
   const store = createRunStore({ url: databaseUrl, name: "deployment-fixture", clock, log });
-  const [started, removedReleases, released]: [string[], string[], string[]] = [[], [], []];
+  const [started, released]: [string[], string[]] = [[], []];
   const workflow: Workflow = {
     start: (_tx, id) => Promise.resolve(void started.push(id)),
     signal: () => Promise.resolve(),
@@ -57,12 +56,11 @@ export async function createDeploymentFixture(services: TestServices): Promise<D
       versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),
       releaseWaitingRuns: (envId) => Promise.resolve(void released.push(envId)),
     },
-    removeRelease: (digest) => Promise.resolve(void removedReleases.push(digest)),
   });
   await deployments.start();
   const tenant = await createTenant(environments);
   return {
-    ...{ environments, deployments, tenant, store, clock, started, removedReleases, released, dataDir },
+    ...{ environments, deployments, tenant, store, clock, started, released, dataDir },
     close: async () => {
       await deployments.stop();
       await store.stop();
@@ -94,7 +92,7 @@ export async function insertReady(pool: Pool, env: EnvironmentView, options: Ins
   const at = options.at ?? Date.now();
   const id = mintId(at);
   const workerId = options.hasWorker === false ? null : await insertWorker(pool, env.id, version);
-  const digest = options.hasRelease === false ? null : `sha256:${id}`;
+  const digest = options.hasRelease === false ? null : digestOf(id);
   if (digest !== null) {
     await pool.query(
       `INSERT INTO release (digest, platform, node_abi, bytes, location, created_at, last_used_at) VALUES ($1, 'linux', '127', 1, 'x', $2, $2)`,
@@ -117,6 +115,11 @@ export async function insertReady(pool: Pool, env: EnvironmentView, options: Ins
     [id, desiredState]
   );
   return { id, version, shortCode, workerId, digest };
+}
+
+/** Digest of the release of a deployment: its bytes are the deployment's id. */
+export function digestOf(deploymentId: string): string {
+  return `sha256:${createHash("sha256").update(deploymentId).digest("hex")}`;
 }
 
 /** A worker version without tasks. */

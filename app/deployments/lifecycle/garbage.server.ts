@@ -33,7 +33,6 @@ const PAGE = 100;
 
 type Artifact = { key: string; environmentId: string };
 type Release = { digest: string; versionIds: string[]; environmentIds: string[] };
-type Removal = { nowMs: number; removeRelease: (digest: string) => Promise<void> };
 export type Collected = { artifacts: number; releases: number };
 
 export type GarbageDeps = {
@@ -42,8 +41,8 @@ export type GarbageDeps = {
   versionsInUse: VersionsInUse;
   /** Removes the bytes; succeeds when there are none. */
   removeArtifact(key: string): Promise<void>;
-  /** The same; null where releases are kept elsewhere, and none is collected. */
-  removeRelease: ((digest: string) => Promise<void>) | null;
+  /** The same. */
+  removeRelease(digest: string): Promise<void>;
 };
 
 export class CollectGarbageService {
@@ -58,10 +57,8 @@ export class CollectGarbageService {
   }
 
   private async collectReleases(nowMs: number): Promise<number> {
-    const { pool, removeRelease } = this.deps;
-    if (removeRelease === null) return 0;
-    const releases = await this.unlocked(await unneededReleases(pool, null, nowMs));
-    return this.each(releases, "release", (release) => this.removeRelease(release, { nowMs, removeRelease }));
+    const releases = await this.unlocked(await unneededReleases(this.deps.pool, null, nowMs));
+    return this.each(releases, "release", (release) => this.removeRelease(release, nowMs));
   }
 
   private async each<T>(items: readonly T[], what: string, remove: (item: T) => Promise<boolean>): Promise<number> {
@@ -87,14 +84,14 @@ export class CollectGarbageService {
     });
   }
 
-  private removeRelease({ digest, environmentIds }: Release, { nowMs, removeRelease }: Removal): Promise<boolean> {
+  private removeRelease({ digest, environmentIds }: Release, nowMs: number): Promise<boolean> {
     return inTransaction(this.deps.pool, async (tx) => {
       await lockEnvironments(tx, environmentIds);
       await tx.query(LOCK_RELEASE_SQL, [digest]);
       const [still] = await this.unlocked(await unneededReleases(tx, digest, nowMs));
       // An environment that began to use it after the locks were taken is not among the locked ones.
       if (!still || still.environmentIds.some((id) => !environmentIds.includes(id))) return false;
-      await removeRelease(digest);
+      await this.deps.removeRelease(digest);
       await tx.query(FORGET_RELEASE_SQL, [digest, new Date(nowMs)]);
       await tx.query(DELETE_RELEASE_SQL, [digest]);
       return true;

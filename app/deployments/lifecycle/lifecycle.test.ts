@@ -1,6 +1,7 @@
 /** Tests 83 and 99 of the deployments specification, and the rules of stop, wake and redeploy, over a real database. */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   ACTOR,
@@ -344,6 +345,11 @@ describe("garbage", () => {
       const phase = n === 4 ? "ready" : n === 5 ? "failed" : "stopped";
       made.push(await insertReady(services.pool, env, { version: `20261121.${n}`, phase, at: fixture.clock.now() + n }));
     }
+    const digests = made.flatMap(({ digest }) => digest ?? []);
+    const { releases } = fixture.deployments;
+    for (const { id, digest } of made) {
+      await releases.keep({ digest: digest ?? "", platform: "linux", nodeAbi: "127" }, Readable.from([Buffer.from(id)]));
+    }
     const [current, previous, locked, running, failed, shared] = made;
     if (!current || !previous || !locked || !running || !failed || !shared) throw new Error("no deployments");
     await services.pool.query(
@@ -356,10 +362,15 @@ describe("garbage", () => {
     const user = await insertReady(services.pool, elsewhere, { version: "20261121.1", hasRelease: false });
     await services.pool.query("UPDATE deployment SET release_digest = $2 WHERE id = $1", [user.id, shared.digest]);
 
+    const there = async () => {
+      const sizes = await Promise.allSettled(digests.map((digest) => releases.size(digest)));
+      return digests.filter((_, at) => sizes[at]?.status === "fulfilled");
+    };
     const collected = async () => {
-      fixture.removedReleases.length = 0;
+      const before = await there();
       await collect();
-      return fixture.removedReleases.filter((digest) => made.some((deployment) => deployment.digest === digest));
+      const after = await there();
+      return before.filter((digest) => !after.includes(digest));
     };
     fixture.clock.advance(29 * DAY);
     expect(await collected()).toEqual([]);
