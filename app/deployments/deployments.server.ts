@@ -108,7 +108,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
       ...core,
       workflow,
       versionsInUse: runs.versionsInUse,
-      removeRelease: options.removeRelease ?? ((digest) => releases.removeBytes(digest)),
+      removeRelease: (digest: string) => releases.removeBytes(digest),
     },
     health: (db, deploymentId) => readRegionHealth(db, clock, deploymentId),
     removeArtifact: (key) => artifacts.files.remove(key),
