@@ -12,7 +12,7 @@ import { buildVariablesContext, insertDeployment, type InsertedDeployment, type 
 import type { Actor, AuditLog, DeploymentEvents, DeploymentRecord, Queryable, Workflow } from "../ports";
 import { readDeploySettings } from "../settings.server";
 import type { CreateDeploymentBody } from "./createBody";
-import { settleExternalId, type CanceledDeployment } from "./externalIds.server";
+import { canceledFor, nameSuccessor, settleExternalId, type CanceledDeployment } from "./externalIds.server";
 import { takeUploadedArtifact } from "./uploadedArtifact.server";
 
 export type CreateDeployment = {
@@ -56,7 +56,7 @@ export class CreateDeploymentService {
   /** The same request again answers the same deployment. Throws 400 and 409 (never to be retried) with the texts that the CLI prints. */
   async call(input: CreateDeployment): Promise<CreatedDeployment> {
     const replayed = await this.replayOf(this.deps.pool, input);
-    if (replayed) return created(replayed);
+    if (replayed) return this.again(this.deps.pool, replayed);
     refuseUnsupported(input);
     for (let attempt = 1; ; attempt++) {
       try {
@@ -64,7 +64,7 @@ export class CreateDeploymentService {
       } catch (error) {
         if (!isUniqueViolation(error)) throw error;
         const winner = await this.replayOf(this.deps.pool, input);
-        if (winner) return created(winner);
+        if (winner) return this.again(this.deps.pool, winner);
         if (attempt === MAX_TRIES) {
           throw new RetryableError("version_race", "Failed to allocate a unique worker deployment version. Run the command again.");
         }
@@ -79,14 +79,20 @@ export class CreateDeploymentService {
     await lockEnvironment(tx, env.id);
     // Whoever held the lock may have been the same request.
     const replayed = await this.replayOf(tx, input);
-    if (replayed) return created(replayed);
+    if (replayed) return this.again(tx, replayed);
     const settled = await settleExternalId(tx, this.deps, { ...input, nowMs: clock.now() });
     if (settled.existing) return { deployment: settled.existing, outcome: "existing", canceledDeployments: [] };
     const artifactKey = await takeUploadedArtifact(tx, { env, key: body.artifactKey, isBundle: body.fromBundle });
     const inserted = await insertDeployment(tx, this.deps, await this.newDeployment(tx, input, artifactKey), clock.now());
+    await nameSuccessor(tx, env.id, settled.canceled, inserted.id);
     await this.supersedeOlder(tx, input, inserted);
     const deployment = await this.byId(tx, inserted.id);
     return { deployment, outcome: "created", canceledDeployments: settled.canceled };
+  }
+
+  /** The first answer to a command may have been lost, or was "still in progress": each says all of it. */
+  private async again(db: Queryable, deployment: DeploymentRecord): Promise<CreatedDeployment> {
+    return { deployment, outcome: "created", canceledDeployments: await canceledFor(db, deployment) };
   }
 
   private async newDeployment(
@@ -144,10 +150,6 @@ export class CreateDeploymentService {
     if (!rows[0]) throw new Error(`Deployment ${id} is missing in the transaction that inserted it.`);
     return rows[0];
   }
-}
-
-function created(deployment: DeploymentRecord): CreatedDeployment {
-  return { deployment, outcome: "created", canceledDeployments: [] };
 }
 
 function refuseUnsupported({ env, body }: CreateDeployment): void {

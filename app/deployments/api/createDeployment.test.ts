@@ -102,8 +102,12 @@ describe("create, with hold off", () => {
       `A deployment for external id "sha-1" is already in progress (version ${first.version}). ` +
         "Wait for it to finish, or deploy again with --force to cancel it and start a new one."
     );
-    const forced = await f.create({ externalId: "sha-1", force: true });
-    expect(forced.canceledDeployments).toEqual([{ version: first.version, shortCode: first.shortCode }]);
+    const artifactKey = await f.uploaded();
+    const forced = await f.create({ artifactKey, externalId: "sha-1", force: true });
+    const repeated = await f.post({ artifactKey, externalId: "sha-1", force: true });
+    for (const { canceledDeployments } of [forced, repeated.body]) {
+      expect(canceledDeployments).toEqual([{ version: first.version, shortCode: first.shortCode }]);
+    }
     const reason = 'Superseded by a new deploy with --force for external id "sha-1"';
     expect(await row(f, first.id)).toMatchObject({ status: "CANCELED", canceledReason: reason });
     expect(f.workflow.signals).toContainEqual({ id: first.bare, topic: "cancel" });
@@ -164,7 +168,10 @@ describe("hold", () => {
     const seen = f.workflow.started.length;
     const answer = f.post({ artifactKey }, { requestKey });
     await until(() => f.workflow.started.length > seen);
-    return { answer, artifactKey, id: f.workflow.started.at(-1) ?? "" };
+    const id = f.workflow.started.at(-1) ?? "";
+    // Started inside the transaction: the row is there when its answer is being held.
+    await until(async () => (await f.sql("SELECT 1 FROM deployment WHERE id = $1 AND hold_requests > 0", [id])).length > 0);
+    return { answer, artifactKey, id };
   };
 
   it("33 503 says to ask again with the same key; the next request waits on for the same row", async () => {
@@ -219,6 +226,7 @@ describe("hold", () => {
     const seen = own.workflow.started.length;
     const answer = own.post({ artifactKey: await own.uploaded() });
     await until(() => own.workflow.started.length > seen);
+    await until(async () => (await own.sql("SELECT 1 FROM deployment WHERE hold_requests > 0")).length > 0);
     own.app.deployments.drain();
     expect((await answer).status).toBe(503);
     await own.close();

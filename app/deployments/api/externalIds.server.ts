@@ -5,7 +5,7 @@ import { conflict } from "../../utils/appError";
 import { DEPLOYMENT_COLUMNS } from "../deploymentRows.server";
 import { endDeployment, type EndPorts } from "../endDeployment.server";
 import { TERMINAL_PHASES } from "../phases";
-import type { Actor, AuditLog, DeploymentRecord } from "../ports";
+import type { Actor, AuditLog, DeploymentRecord, Queryable } from "../ports";
 import type { CreateDeploymentBody } from "./createBody";
 
 export type CanceledDeployment = { version: string; shortCode: string };
@@ -14,6 +14,29 @@ export type ExternalIdSettlement = { existing: DeploymentRecord | null; canceled
 const FIND_SQL =
   `SELECT ${DEPLOYMENT_COLUMNS} FROM deployment d WHERE d.environment_id = $1 AND d.external_id = $2 ` +
   "AND d.phase NOT IN ('failed', 'cancelled', 'superseded', 'skipped') ORDER BY d.id DESC FOR NO KEY UPDATE";
+
+const NAME_SUCCESSOR_SQL =
+  "UPDATE deployment SET superseded_by_id = $2 WHERE environment_id = $1 AND version = ANY ($3) AND failure_code = 'forced'";
+const CANCELED_FOR_SQL =
+  "SELECT version, short_code AS \"shortCode\" FROM deployment WHERE environment_id = $1 AND superseded_by_id = $2 AND failure_code = 'forced' ORDER BY id DESC";
+
+/** Writes down for whom `--force` ended them, so that every answer to the same command can list them. */
+export async function nameSuccessor(
+  tx: PoolClient,
+  envId: string,
+  canceled: readonly CanceledDeployment[],
+  successorId: string
+): Promise<void> {
+  if (canceled.length > 0) await tx.query(NAME_SUCCESSOR_SQL, [envId, successorId, canceled.map(({ version }) => version)]);
+}
+
+/** What `--force` ended for a deployment. */
+export async function canceledFor(
+  db: Queryable,
+  deployment: Pick<DeploymentRecord, "id" | "environmentId">
+): Promise<CanceledDeployment[]> {
+  return (await db.query<CanceledDeployment>(CANCELED_FOR_SQL, [deployment.environmentId, deployment.id])).rows;
+}
 
 type Settle = { env: EnvironmentView; body: CreateDeploymentBody; actor: Actor; nowMs: number };
 
