@@ -74,6 +74,11 @@ export class RegionAgent {
     });
   }
 
+  /** Where run controllers find it. */
+  get workloadPort(): number {
+    return this.parts.workload.port;
+  }
+
   /** What this machine offers, as `connect` tells it. */
   get capabilities(): AgentCapabilities {
     const { options } = this.deps;

@@ -135,7 +135,9 @@ export class Dispatcher {
       this.options.runs.detach(replica);
       void this.options.supervisor
         .kill(replica, `did not begin ${run.runId} within ${limitMs} ms`)
-        .then(() => (limitMs === TAKE_LIMIT_MS ? this.retryCold(message) : this.giveBack(message, "a new process did not begin the run")));
+        .then(() =>
+          limitMs === TAKE_LIMIT_MS ? this.retryCold(message) : void this.giveBack(message, "a new process did not begin the run")
+        );
     }, limitMs).unref();
   }
 
@@ -190,7 +192,7 @@ export class Dispatcher {
     }
   }
 
-  private giveBack(message: DequeuedMessage, reason: string): Promise<void> {
+  private giveBack(message: DequeuedMessage, reason: string): Promise<boolean> {
     const run = { runId: message.run.friendlyId, snapshotId: message.snapshot.friendlyId, environmentId: message.environment.id };
     return this.options.runs.giveBack(null, run, reason);
   }

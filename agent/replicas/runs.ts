@@ -57,7 +57,8 @@ export class Runs {
   async lost(replica: Replica, reason: string): Promise<void> {
     const run = this.detach(replica);
     if (!run || run.completed || this.options.spool.has(run.runId, run.snapshotId)) return;
-    if (!run.started) return this.giveBack(replica, run, reason);
+    // Without the answer to its start on record, only the server knows whether the attempt began: it refuses a return then.
+    if (!run.started && ((await this.giveBack(replica, run, reason)) || !run.taken)) return;
     this.options.log.warn("run.lost", { runId: run.runId, replica: replica.name, reason });
     const message = `The process that ran this attempt ended: ${reason}`;
     const error = { type: "INTERNAL_ERROR", code: "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE", message };
@@ -71,18 +72,20 @@ export class Runs {
     });
   }
 
-  /** Returns a run to its queue. A failure is logged: the server's own rule takes it back after a minute. */
+  /** Returns a run to its queue; false when the server did not take it. Then its own rule does, after a minute. */
   async giveBack(
     replica: Pick<Replica, "name"> | null,
     run: Pick<AssignedRun, "runId" | "snapshotId" | "environmentId">,
     reason: string
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { runId, snapshotId, environmentId } = run;
     this.options.log.warn("run.given_back", { runId, reason });
     try {
       await this.options.server.release({ runId, snapshotId, environmentId, runner: replica?.name ?? "none" }, reason);
+      return true;
     } catch (error) {
       this.options.log.warn("run.give_back_failed", { runId, message: errorMessage(error) });
+      return false;
     }
   }
 }

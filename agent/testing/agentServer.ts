@@ -26,6 +26,7 @@ export type TestRun = {
   completions: Completion[];
   releases: string[];
   starters: string[];
+  startedFrom: string;
   triggeredAt: number;
   handedAt: number;
   startedAt: number;
@@ -147,6 +148,7 @@ export class AgentServer {
       completions: [],
       releases: [],
       starters: [],
+      startedFrom: "",
       triggeredAt: performance.now(),
       handedAt: 0,
       startedAt: 0,
@@ -289,6 +291,7 @@ export class AgentServer {
     if (action === "heartbeat") return answer(response, 200, { ok: true });
     if (action.startsWith("snapshots/since/")) return this.since(call);
     if (action === "release") {
+      if (run.state !== "handed") return answer(response, 400, { error: "The attempt has begun." });
       run.releases.push(String(call.json.reason));
       run.state = "queued";
       answer(response, 200, { ok: true, requeued: true });
