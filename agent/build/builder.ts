@@ -1,0 +1,91 @@
+/** The role builder of an agent: takes builds from the server, one at a time unless told otherwise. */
+import { chmodSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import type { Logger } from "../../app/platform/logger";
+import { defineLoop, type Loop } from "../../app/platform/loop";
+import { BuildServer } from "./buildServer";
+import { DependencyCache } from "./dependencyCache";
+import { MAX_CLAIM_WAIT_MS } from "./protocol";
+import { runBuild } from "./runBuild";
+
+export type BuilderOptions = {
+  /** Address of the server, as this agent and its builds reach it. */
+  url: string;
+  /** `authorization` and `x-trigger-worker-instance-name` of the agent. */
+  headers: Record<string, string>;
+  /** Folder of builds, absolute. Users of builds must be able to get there: no folder above it may be closed to them. */
+  root: string;
+  region: { name: string; packages: readonly string[] };
+  /** Gives a user for the builds of an environment, by a name that is nobody else's; null at L0. */
+  uidOf: ((name: string) => number) | null;
+  /** See `passedThrough`. */
+  env: Record<string, string>;
+  /** Builds at once. Default 1. */
+  concurrency?: number;
+  log: Logger;
+  now(): number;
+};
+
+/** What package managers need to know of this machine. Nothing else of the agent's environment reaches a build. */
+const PASSED_THROUGH = /^(npm_config_registry|npm_config_cafile|https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_file|ssl_cert_dir)$/i;
+
+/** The part of an environment that builds get. */
+export function passedThrough(env: Record<string, string | undefined>): Record<string, string> {
+  const entries = Object.entries(env).filter(([name, value]) => value !== undefined && PASSED_THROUGH.test(name));
+  return Object.fromEntries(entries as [string, string][]);
+}
+
+const AFTER_ERROR_MS = 2_000;
+
+/** The loops of a builder. `stop` ends builds under way; the server gives them to another builder. */
+export class Builder {
+  private readonly server: BuildServer;
+  private readonly loops: Loop[];
+  private stopping = new AbortController();
+
+  constructor(private readonly options: BuilderOptions) {
+    this.server = new BuildServer({ url: options.url, headers: options.headers });
+    const cache = new DependencyCache(path.join(options.root, "packages"));
+    this.loops = Array.from({ length: options.concurrency ?? 1 }, (_, slot) =>
+      defineLoop({
+        name: `builder-${slot}`,
+        everyMs: 0,
+        afterErrorMs: AFTER_ERROR_MS,
+        log: options.log,
+        run: () => this.next(cache, slot),
+      })
+    );
+  }
+
+  /** Removes what a crash left behind and begins to take builds. */
+  start(): void {
+    const { root } = this.options;
+    mkdirSync(path.join(root, "work"), { recursive: true });
+    for (const dir of [root, path.join(root, "work")]) chmodSync(dir, 0o711);
+    for (const name of readdirSync(path.join(root, "work"))) rmSync(path.join(root, "work", name), { recursive: true, force: true });
+    this.stopping = new AbortController();
+    for (const loop of this.loops) loop.start();
+  }
+
+  /** Resolves when the builds under way have been killed and reported. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+    this.server.close();
+  }
+
+  private async next(cache: DependencyCache, slot: number): Promise<void> {
+    const { signal } = this.stopping;
+    if (signal.aborted) return;
+    const assignment = await this.server.claim(MAX_CLAIM_WAIT_MS, signal).catch((error: unknown) => {
+      if (signal.aborted) return null;
+      throw error;
+    });
+    if (!assignment) return;
+    const { url, root, uidOf, env, region, log, now } = this.options;
+    log.info("build.began", { deploymentId: assignment.deploymentId, attempt: assignment.attempt, kind: assignment.kind });
+    // Two builds of one environment at once must not be able to touch each other either.
+    const uid = uidOf?.(`build:${slot}:${assignment.environmentId}`) ?? null;
+    await runBuild({ server: this.server, cache, root, apiUrl: url, uid, env, region, log, now }, assignment, signal);
+  }
+}
