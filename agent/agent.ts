@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { errorMessage, type Logger } from "../app/platform/logger";
 import type { Loop } from "../app/platform/loop";
 import { adoptReplicas } from "./adoption";
+import { Builder, passedThrough } from "./build/builder";
 import { followDesiredState } from "./desiredState";
 import { dequeueLoop } from "./dispatch/dequeueLoop";
 import { Dispatcher } from "./dispatch/dispatcher";
@@ -44,6 +45,7 @@ export class RegionAgent {
   readonly slots: number;
   private readonly parts: ReturnType<RegionAgent["build"]>;
   private readonly loops: Loop[];
+  private readonly builder: Builder | null;
   private evictions: NodeJS.Timeout | undefined;
   private readonly stopping = new AbortController();
 
@@ -55,6 +57,7 @@ export class RegionAgent {
     this.parts = this.build();
     this.pool = this.parts.pool;
     const { dispatcher } = this.parts;
+    this.builder = options.roles.includes("builder") ? this.createBuilder() : null;
     this.loops = [
       followDesiredState({ server: this.server, log, now: deps.now, onDesired: (deployments) => this.pool.setDesired(deployments) }),
       dequeueLoop({
@@ -112,6 +115,7 @@ export class RegionAgent {
     this.pool.start();
     reports.start();
     if (this.deps.options.roles.includes("runner")) for (const loop of this.loops) loop.start();
+    this.builder?.start();
     this.evictions = setInterval(() => releases.evict(), EVICT_EVERY_MS);
     log.info("agent.ready", { name: state.instanceName, slots: this.slots, isolation: this.isolation.level, workloadPort: port });
   }
@@ -125,7 +129,7 @@ export class RegionAgent {
     const { dispatcher, supervisor, reports, notifications, spool, workload, socket, releases } = this.parts;
     this.pool.stop();
     clearInterval(this.evictions);
-    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await Promise.all([...this.loops.map((loop) => loop.stop()), this.builder?.stop()]);
     await dispatcher.stop();
     const deadline = this.deps.now() + drainMs;
     const busy = () => this.set.all().filter((replica) => replica.run !== null && replica.phase !== "gone");
@@ -145,6 +149,20 @@ export class RegionAgent {
     await closed;
     this.server.close();
     this.deps.log.info("agent.stopped", { left: busy().length });
+  }
+
+  private createBuilder(): Builder {
+    const { options, state, log, now } = this.deps;
+    return new Builder({
+      url: options.url,
+      headers: this.server.headers,
+      root: path.join(sharedRoot(state.dataDir, this.isolation), "builds"),
+      region: { name: options.region, packages: options.packages },
+      uidOf: this.isolation.level === "L0" ? null : (name) => state.uidOf(name),
+      env: passedThrough(process.env),
+      log,
+      now,
+    });
   }
 
   private async connect(): Promise<void> {
