@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { createAuditLog } from "../app/deployments/audit.server";
 import { CancelDeploymentService } from "../app/deployments/api/cancelDeployment.server";
 import { createDeploymentEvents } from "../app/deployments/events.server";
+import { endDeployment } from "../app/deployments/endDeployment.server";
 import { lockEnvironment } from "../app/deployments/environmentLock.server";
 import { insertDeployment, type NewDeployment } from "../app/deployments/insertDeployment.server";
 import type { Phase } from "../app/deployments/phases";
@@ -15,7 +16,7 @@ import { DbosEngine } from "../app/deployments/workflow/engine/dbosEngine.server
 import { createEnvironments, type Environments } from "../app/environments/environments.server";
 import type { EnvironmentView } from "../app/environments/types";
 import { systemClock } from "../app/platform/clock";
-import { inTransaction, type Pool } from "../app/platform/db.server";
+import { inTransaction, type Pool, type PoolClient } from "../app/platform/db.server";
 import { mintId } from "../app/utils/ids";
 import { createTestServices, type TestServices } from "./services";
 import { createTestWorkflow, type TestWorkflow, type TestWorkflowOptions } from "./support/deploymentWorkflow";
@@ -70,6 +71,14 @@ function deploymentCalls({ services: { pool }, tenant, engine }: Parts) {
       }),
     cancel: (id: string, env: EnvironmentView = tenant.prod, reason?: string) =>
       cancel.call({ env, deploymentId: id, reason, actor: ACTOR }),
+    /** What an earlier test left on its way. */
+    cancelAll: async () => {
+      const { rows } = await pool.query<{ id: string }>("SELECT id FROM deployment WHERE NOT phase = ANY($1)", [TERMINAL]);
+      for (const { id } of rows) {
+        const end = { deploymentId: id, phase: "cancelled", message: "Next test", nowMs: Date.now() } as const;
+        await inTransaction(pool, (tx) => endDeployment(tx, { events, workflow }, end));
+      }
+    },
     phaseOf: (id: string) => phaseOf(pool, id),
     untilPhase: (id: string, phase: Phase | Phase[], ms = 20_000) => untilPhase(pool, id, { phases: [phase].flat(), ms }),
     untilEnded: (id: string, ms = 30_000) => untilPhase(pool, id, { phases: TERMINAL, ms }),
@@ -131,6 +140,27 @@ async function readState(pool: Pool, id: string) {
       "SELECT w.id FROM worker_version w JOIN deployment d ON d.environment_id = w.environment_id AND d.version = w.version WHERE d.id = $1"
     ),
     promotions: await one<{ kind: string }>("SELECT kind FROM deployment_promotion_event WHERE to_deployment_id = $1"),
+  };
+}
+
+/** Holds a lock until `release`, so that whoever needs it stops there. */
+export async function holdLock(
+  pool: Pool,
+  sql: string,
+  values: unknown[] = []
+): Promise<{ tx: PoolClient; waited: () => Promise<void>; release(): Promise<void> }> {
+  const tx = await pool.connect();
+  await tx.query("BEGIN");
+  await tx.query(sql, values);
+  const waiting =
+    "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND d.datname = current_database() UNION ALL SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  return {
+    tx,
+    waited: () => waitFor(async () => Boolean((await pool.query(waiting)).rowCount), 15_000),
+    release: async () => {
+      await tx.query("COMMIT");
+      tx.release();
+    },
   };
 }
 
@@ -280,7 +310,7 @@ export class Actors {
   }
 }
 
-async function storeBuilt(tx: import("pg").PoolClient, id: string): Promise<void> {
+async function storeBuilt(tx: PoolClient, id: string): Promise<void> {
   const digest = `digest-${id}`;
   await tx.query(
     "INSERT INTO release (digest, platform, node_abi, bytes, location) VALUES ($1, 'linux', '115', 1, 'nowhere') ON CONFLICT DO NOTHING",

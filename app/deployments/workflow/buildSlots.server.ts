@@ -22,7 +22,7 @@ export async function enterLine(
   ports: SlotPorts,
   { deploymentId, nowMs }: { deploymentId: string; nowMs: number }
 ): Promise<void> {
-  const { rows } = await tx.query<{ organizationId: string }>(ENTER_SQL, [deploymentId, new Date(nowMs)]);
+  const { rows } = await tx.query<{ organizationId: string }>(ENTER_SQL, [deploymentId]);
   if (rows[0]) await grantSlots(tx, ports, { organizationId: rows[0].organizationId, nowMs });
 }
 

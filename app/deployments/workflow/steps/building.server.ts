@@ -4,6 +4,7 @@
  */
 import { loadScript } from "../../../platform/scripts.server";
 import { deploymentById } from "../../deploymentRows.server";
+import type { DeploymentRecord } from "../../ports";
 import type { DeploymentRun } from "../deploymentRun";
 import { DeployError } from "../errors";
 import { guarded } from "../guard.server";
@@ -70,16 +71,18 @@ function openJob(run: DeploymentRun): Promise<number> {
   });
 }
 
-/** Null while the build is on its way. Reads only. */
+/** Null while the build is on its way. Reads only; the job before the deployment, whose worker and release come with the job's end. */
 async function look({ deploymentId, deps: { pool, clock } }: DeploymentRun, attempt: number): Promise<BuildEnd | null> {
+  const { rows } = await pool.query<Job>(JOB_SQL, [deploymentId, attempt]);
   const row = await deploymentById(pool, deploymentId);
   if (!row) throw new DeployError("ended", "The deployment was deleted.");
   throwIfStopped(row);
-  if (attempt === 0) return { kind: "built" };
-  const { rows } = await pool.query<Job>(JOB_SQL, [deploymentId, attempt]);
-  const job = rows[0];
+  return attempt === 0 ? { kind: "built" } : judge(rows[0], row, clock.now());
+}
+
+function judge(job: Job | undefined, row: DeploymentRecord, nowMs: number): BuildEnd | null {
   if (!job || job.state === "abandoned") return { kind: "lost" };
-  if (job.state === "claimed" && job.lease_until !== null && job.lease_until.getTime() < clock.now()) return { kind: "lost" };
+  if (job.state === "claimed" && job.lease_until !== null && job.lease_until.getTime() < nowMs) return { kind: "lost" };
   if (job.state === "failed") return { kind: "failed", message: job.outcome?.message ?? "The build failed.", ...stderrOf(job) };
   if (job.state !== "succeeded") return null;
   if (!row.workerVersionId) return { kind: "no-worker", message: "Indexing finished without registering a worker", ...stderrOf(job) };
