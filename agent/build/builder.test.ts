@@ -44,6 +44,7 @@ beforeAll(async () => {
   f = await createBuildFixture();
   project = makeProject();
   bundle = await bundleOf(project.dir);
+  await f.builder("one");
 }, 120_000);
 afterAll(async () => {
   project.remove();
@@ -70,7 +71,6 @@ const withTaskFile = (tree: Tree, code: string): Tree => {
 describe("builder", () => {
   it("8 9 turns a bundle into a release whose worker is registered, and does it again from the cache with the same bytes", async () => {
     const tree = packageJson(bundle, { "is-odd": "3.0.1" });
-    const { dir } = await f.builder("one");
     const first = await f.deploy(await archiveOf(tree));
     const began = Date.now();
     expect(await f.ended(first)).toMatchObject({ state: "succeeded", outcome: { ok: true } });
@@ -90,7 +90,7 @@ describe("builder", () => {
     expect((await f.lines(second)).join("\n")).toContain("taken from the cache");
     process.stdout.write(`build: first ${firstMs} ms, second ${secondMs} ms ${JSON.stringify((await f.job(second)).outcome)}\n`);
 
-    expect(readdirSync(path.join(dir, "work"))).toEqual([]);
+    expect(readdirSync(path.join(f.root, "one/work"))).toEqual([]);
     expect(f.api.workflow.signals).toContainEqual({ id: first, topic: "build" });
     await checkRelease(String(row.release_digest), "is-odd");
   });
@@ -174,7 +174,6 @@ describe("builder", () => {
       "no_disk_space",
       /^Builder has no disk space$/,
     ],
-    ["a task file that throws", () => withTaskFile(bundle, 'throw new Error("broken at import");'), "index_failed", /broken at import/],
     ["13 an indexer that ends at once", () => withTaskFile(bundle, "process.exit(0);"), "index", /Index|index/],
   ])("ends %s with its reason, and leaves nothing behind", async (_name, tree, code, message) => {
     const id = await f.deploy(await archiveOf(tree()));
@@ -184,6 +183,29 @@ describe("builder", () => {
     expect(String(job.outcome?.message)).toMatch(message);
     expect(await f.deployment(id)).toMatchObject({ release_digest: null });
     expect(readdirSync(path.join(f.root, "one/work"))).toEqual([]);
+  });
+
+  it("12 fails the deployment with the file and the error of a task file that throws, secrets hidden", async () => {
+    const secret = new Map([["SERVICE_TOKEN", "opensesame-42"]]);
+    await f.app.environments.variableStore.import({ envId: f.prod.id, variables: secret, override: true, isSecret: true });
+    const id = await f.deploy(
+      await archiveOf(withTaskFile(bundle, "throw new Error('broken at import by ' + process.env.SERVICE_TOKEN);"))
+    );
+    expect(await f.ended(id)).toMatchObject({ state: "failed", outcome: { code: "index_failed" } });
+    const row = await f.deployment(id);
+    const message = "There was an error importing task files: src/trigger/tasks.ts: broken at import by ••••••";
+    expect(row).toMatchObject({ phase: "failed", error_data: { name: "TaskIndexingImportError", message } });
+    expect(JSON.stringify([row, await f.lines(id), await f.job(id)])).not.toContain("opensesame");
+  });
+
+  it("12 fails it with the server's words for a task id that is used twice", async () => {
+    const name = Object.keys(bundle).find((file) => file.endsWith("src/trigger/tasks.mjs")) ?? "";
+    const twice = text(bundle, name).replaceAll('id: "failing"', 'id: "hello"');
+    const id = await f.deploy(await archiveOf({ ...bundle, [name]: twice }));
+    const job = await f.ended(id);
+    expect(job).toMatchObject({ state: "failed", outcome: { kind: "user" } });
+    expect(await f.deployment(id)).toMatchObject({ phase: "failed", worker_version_id: null });
+    expect(String(job.outcome?.message)).toContain("hello");
   });
 
   it("13 says so when the indexer ends well without registering", async () => {

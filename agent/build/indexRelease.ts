@@ -80,15 +80,17 @@ function refusalOf(stderr: string): string | null {
   }
 }
 
-/** Message of the error that the indexer printed, as `util.inspect` prints it. */
+/** Message of the error that the indexer printed, as `util.inspect` prints it: one literal, or several with `+` between them. */
 function errorOf(stderr: string): string | null {
   const at = stderr.indexOf("Failed to index deployment");
-  if (at < 0) return null;
-  const message = /\bmessage:\s*(["'`])((?:\\.|(?!\1).)*)\1/s.exec(stderr.slice(at));
-  return (
-    message?.[2]
-      ?.replaceAll("\\n", "\n")
-      .replaceAll(/\\(["'`\\])/g, "$1")
-      .slice(0, 2_000) ?? null
-  );
+  const field = at < 0 ? null : /\bmessage:\s*/.exec(stderr.slice(at));
+  if (!field) return null;
+  const literal = /\s*(?:\+\s*)?(["'`])((?:\\.|(?!\1).)*)\1/sy;
+  literal.lastIndex = at + field.index + field[0].length;
+  let text = "";
+  for (let part = literal.exec(stderr); part; part = /^\s*\+/.test(stderr.slice(literal.lastIndex)) ? literal.exec(stderr) : null) {
+    text += part[2] ?? "";
+  }
+  const plain = text.replaceAll("\\n", "\n").replaceAll(/\\(["'`\\])/g, "$1");
+  return plain.trim().slice(0, 2_000) || null;
 }

@@ -68,6 +68,8 @@ export const heartbeatAnswerSchema = z.object({
   cancel: z.boolean(),
   /** Why, for people; null while it goes on. */
   reason: z.string().nullable(),
+  /** The deployment has failed: its own indexer may have said so, and is about to end. */
+  failed: z.boolean(),
   /** The worker of this deployment is registered. */
   registered: z.boolean(),
   /** The bundle of a source build has arrived. */

@@ -41,6 +41,8 @@ export async function runBuild(options: BuildOptions, assignment: BuildAssignmen
   return outcome;
 }
 
+const FAILED_GRACE_MS = 3_000;
+
 class Build {
   private readonly abort = new AbortController();
   private readonly mask = createMask();
@@ -49,6 +51,7 @@ class Build {
   private readonly log: BuildLog;
   private readonly sandbox: Sandbox;
   private heardAt: number;
+  private grace: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly options: BuildOptions,
@@ -80,6 +83,7 @@ class Build {
     await this.sandbox.killEverything().catch(() => undefined);
     await this.log.flush();
     clearInterval(beats);
+    clearTimeout(this.grace);
     this.stop.removeEventListener("abort", onStop);
     await this.remove();
     await this.report(outcome);
@@ -163,8 +167,15 @@ class Build {
   private async ask(): Promise<HeartbeatAnswer> {
     const answer = await this.options.server.heartbeat(this.assignment);
     this.heardAt = this.options.now();
-    if (answer.cancel) this.abort.abort(cancelled(answer.reason ?? "The build was cancelled."));
+    if (answer.cancel) this.stopFor(answer);
     return answer;
+  }
+
+  /** A failure that the build's own indexer reported gets a moment, in which the indexer says more and ends. */
+  private stopFor({ reason, failed }: HeartbeatAnswer): void {
+    const end = () => this.abort.abort(cancelled(reason ?? "The build was cancelled."));
+    if (!failed) return end();
+    this.grace ??= setTimeout(end, FAILED_GRACE_MS);
   }
 
   private async beat(): Promise<void> {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { deploymentOf, deploymentParams, keyActor, parseWithIssues } from "../api/deploymentCall.server";
 import { jsonResponse } from "../api/respond.server";
 import { apiAction } from "../api/route.server";
+import { readableIndexError } from "../deployments/build/indexError";
 import { friendlyId } from "../utils/ids";
 
 const text = z.string().max(1_000_000);
@@ -12,7 +13,10 @@ const spec = { auth: "environment", builds: true, params: deploymentParams, body
 /** `{id}`. */
 export const action = apiAction(spec, async ({ app, request, caller, params, body }) => {
   const deployment = await deploymentOf(app, caller, "write", params.deploymentId);
-  const { error } = parseWithIssues(Body, body, "Invalid body");
+  const parsed = parseWithIssues(Body, body, "Invalid body");
+  // Whatever user code printed while it was indexed comes along, values of variables included.
+  const secrets = caller.build ? Object.values(await app.environments.variables(caller.env.id)) : [];
+  const error = readableIndexError(parsed.error, secrets);
   const actor = keyActor(request, caller);
   await app.deployments.api.fail.call({ env: caller.env, deployment, error, code: "reported", actor });
   return jsonResponse({ id: friendlyId("deployment", deployment.id) });

@@ -49,9 +49,9 @@ export class BuildReports {
     const values = [deploymentId, attempt, agentId, new Date(clock.now() + BUILD_LEASE_MS), new Date(clock.now() + SLOT_LEASE_MS)];
     const { rows } = await pool.query<BeatRow>({ ...BEAT_SQL, values });
     const row = rows[0];
-    if (!row) return { cancel: true, reason: "The deployment was deleted.", registered: false, bundled: false };
+    if (!row) return { cancel: true, reason: "The deployment was deleted.", failed: false, registered: false, bundled: false };
     const reason = stopReason(row);
-    return { cancel: reason !== null, reason, registered: row.registered, bundled: row.bundled };
+    return { cancel: reason !== null, reason, failed: row.phase === "failed", registered: row.registered, bundled: row.bundled };
   }
 
   /** Appends lines to the log of the deployment. Throws 409, never to be retried, for a build that the agent has no more. */
