@@ -2,7 +2,7 @@
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { agentFileSchema, agentRoleSchema, isolationSchema, MAX_SLOTS, type AgentRole, type Isolation } from "./protocol";
+import { agentFileSchema, agentRoleSchema, isolationSchema, MAX_SLOTS, type AgentFile, type AgentRole, type Isolation } from "./protocol";
 import { readJson } from "./files";
 
 export type AgentOptions = {
@@ -64,25 +64,34 @@ export class UsageError extends Error {}
 /** Reads flags. Throws `UsageError`. */
 export function parseOptions(args: string[], env: Record<string, string | undefined>): AgentOptions {
   const flags = read(args);
-  const file = flags.file === undefined ? null : fileOf(flags.file);
-  const url = flags.url ?? file?.url ?? missing("--url");
-  if (!/^https?:\/\/[^/]/.test(url)) throw new UsageError(`--url must begin with http:// or https://, got ${url}`);
-  const token = flags.token ?? env.SLUICE_AGENT_TOKEN ?? file?.token ?? missing("--token");
-  if (!token.startsWith("tr_wgt_")) throw new UsageError("--token must be the token of a region; it begins with tr_wgt_");
   return {
-    url: url.replace(/\/+$/, ""),
-    token,
-    region: flags.region ?? file?.region ?? missing("--region"),
-    name: flags.name === undefined ? null : nameOf(flags.name),
+    ...serverOf(flags, env),
+    name: given(flags.name, nameOf),
     dataDir: path.resolve(flags["data-dir"]),
-    slots: flags.slots === undefined ? null : whole("--slots", flags.slots, 1, MAX_SLOTS),
+    slots: given(flags.slots, (text) => whole("--slots", text, 1, MAX_SLOTS)),
     roles: rolesOf(flags.roles),
-    isolation: flags.isolation === undefined ? null : oneOf(isolationSchema, "--isolation", flags.isolation),
+    isolation: given(flags.isolation, (text) => oneOf(isolationSchema, "--isolation", text)),
     drainMs: whole("--drain-seconds", flags["drain-seconds"], 0, 86_400) * 1_000,
     runtimes: new Map((flags.runtime ?? []).map(runtimeOf)),
     packages: listOf(flags.packages ?? ""),
     withParent: flags["with-parent"],
   };
+}
+
+type Flags = ReturnType<typeof read>;
+
+/** Flags win over the file. */
+function serverOf(flags: Flags, env: Record<string, string | undefined>): Pick<AgentOptions, "url" | "token" | "region"> {
+  const file: Partial<AgentFile> = flags.file === undefined ? {} : fileOf(flags.file);
+  const url = flags.url ?? file.url ?? missing("--url");
+  if (!/^https?:\/\/[^/]/.test(url)) throw new UsageError(`--url must begin with http:// or https://, got ${url}`);
+  const token = flags.token ?? env.SLUICE_AGENT_TOKEN ?? file.token ?? missing("--token");
+  if (!token.startsWith("tr_wgt_")) throw new UsageError("--token must be the token of a region; it begins with tr_wgt_");
+  return { url: url.replace(/\/+$/, ""), token, region: flags.region ?? file.region ?? missing("--region") };
+}
+
+function given<T>(text: string | undefined, parse: (text: string) => T): T | null {
+  return text === undefined ? null : parse(text);
 }
 
 /** A name that stays with this data directory. */

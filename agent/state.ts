@@ -1,6 +1,6 @@
 /** What an agent remembers in its data directory: its name, its port, the users of environments; and that it is the only one there. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { readJson, writeJson } from "./files";
@@ -29,6 +29,8 @@ export class AgentState {
     name: string | null
   ) {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    // Users of environments pass through to releases and homes; what is private has a mode of its own.
+    chmodSync(dataDir, 0o711);
     this.file = path.join(dataDir, "state.json");
     const found = stateSchema.safeParse(readJson(this.file));
     this.state = found.success ? found.data : { instanceName: defaultName(randomBytes(3).toString("hex")), workloadPort: null, uids: {} };

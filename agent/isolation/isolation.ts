@@ -4,7 +4,7 @@
  * cgroup v2. Which one is possible is found by trying, never assumed.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Isolation } from "../protocol";
 import { Cgroups, cgroupProblem } from "./cgroups";
@@ -40,7 +40,7 @@ export function detectIsolation(input: { wanted: Isolation | null; node: string;
 function userProblem(node: string): string | null {
   if (process.platform !== "linux") return `users for environments are made on Linux only, this is ${process.platform}.`;
   if (process.getuid?.() !== 0) return "the agent is not root, so it cannot switch users.";
-  const trial = spawnSync("prlimit", [...LIMITS, "--", "setpriv", ...privileges(TRIAL_UID), node, "-e", "0"], {
+  const trial = spawnSync("prlimit", [...limits(), "--", "setpriv", ...privileges(TRIAL_UID), node, "-e", "0"], {
     cwd: "/",
     env: { NODE_ENV: "production", PATH: process.env.PATH },
     timeout: 10_000,
@@ -52,7 +52,21 @@ function userProblem(node: string): string | null {
   return `${node} cannot be run by another user (${said || `status ${trial.status}`}). Install Node outside of home directories.`;
 }
 
-const LIMITS = ["--core=0", `--nproc=${MAX_PROCESSES}`, `--nofile=${MAX_OPEN_FILES}`];
+/** No limit is raised: where the machine allows less, less it is. */
+function limits(): string[] {
+  const table = readIfThere("/proc/self/limits");
+  const allowed = (row: string, wanted: number) =>
+    Math.min(wanted, Number(new RegExp(`^${row}\\s+\\S+\\s+(\\d+)`, "m").exec(table)?.[1] ?? wanted));
+  return ["--core=0", `--nproc=${allowed("Max processes", MAX_PROCESSES)}`, `--nofile=${allowed("Max open files", MAX_OPEN_FILES)}`];
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
 
 function privileges(uid: number): string[] {
   return [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
@@ -63,7 +77,7 @@ export function asUser(uid: number, command: LaunchCommand, homes: string): Laun
   const home = homeOf(homes, uid);
   return {
     command: "prlimit",
-    args: [...LIMITS, "--", "setpriv", ...privileges(uid), command.command, ...command.args],
+    args: [...limits(), "--", "setpriv", ...privileges(uid), command.command, ...command.args],
     env: { ...command.env, ...home },
   };
 }

@@ -6,39 +6,9 @@ import { Server as SocketServer } from "socket.io";
 import type { DesiredDeployment, ReportInput } from "../protocol";
 import { collect } from "../server/http";
 import { answer } from "../workload/warmStarts";
-
-export type Completion = {
-  ok: boolean;
-  id: string;
-  output?: string;
-  error?: { type?: string; code?: string; message?: string };
-  retry?: unknown;
-};
-export type TestRun = {
-  id: string;
-  deploymentId: string;
-  task: string;
-  payload: unknown;
-  machine: string;
-  seq: number;
-  attempts: number;
-  state: "queued" | "handed" | "executing" | "waiting" | "cancelling" | "finished";
-  completions: Completion[];
-  releases: string[];
-  starters: string[];
-  startedFrom: string;
-  triggeredAt: number;
-  handedAt: number;
-  startedAt: number;
-  finishedAt: number;
-};
+import { dequeuedMessage, executionOf, outcomeOf, runOf, snapshotOf, type Completion, type TestRun } from "./wireMessages";
 
 type Held = { response: ServerResponse; max: number; timer: NodeJS.Timeout };
-
-const MACHINES: Record<string, { name: string; cpu: number; memory: number; centsPerMs: number }> = {
-  "small-1x": { name: "small-1x", cpu: 0.5, memory: 0.5, centsPerMs: 0 },
-  "medium-1x": { name: "medium-1x", cpu: 1, memory: 2, centsPerMs: 0 },
-};
 
 /** A server whose runs live in memory. */
 export class AgentServer {
@@ -180,33 +150,36 @@ export class AgentServer {
     const json = body.length > 0 && !url.pathname.includes("/v1/traces") ? tryParse(body) : {};
     if (!url.pathname.startsWith("/engine/")) return answer(response, 200, {});
     if (request.headers.authorization !== `Bearer ${this.token}`) return answer(response, 401, { error: "Unknown token." });
-    if (path === "/connect") {
-      this.connected = json.metadata as Record<string, unknown>;
-      return answer(response, 200, { ok: true, workerGroup: { type: "MANAGED", name: "test" }, agentId: "agent1" });
-    }
-    if (path === "/dequeue") return this.dequeue(response, Number(json.maxRunCount ?? 1), Number(json.waitMs ?? 0));
-    if (path === "/deployments/desired") {
-      const deployments = [...this.versions.values()].filter((version) => version.replicas > 0);
-      return answer(response, 200, { deployments, cursor: this.cursor });
-    }
-    if (path === "/deployments/changes") return this.changes(response, Number(url.searchParams.get("after")));
-    if (path === "/deployments/report") {
-      this.instances = json.instances as ReportInput["instances"];
-      return answer(response, 200, { ok: true, unknown: [] });
-    }
-    const single = /^\/deployments\/([^/]+)$/.exec(path);
-    if (single)
-      return answer(
-        response,
-        this.versions.has(single[1] ?? "") ? 200 : 404,
-        this.versions.get(single[1] ?? "") ?? { error: "Not found." }
-      );
+    const fixed: Record<string, (() => void) | undefined> = {
+      "/connect": () => {
+        this.connected = json.metadata as Record<string, unknown>;
+        answer(response, 200, { ok: true, workerGroup: { type: "MANAGED", name: "test" }, agentId: "agent1" });
+      },
+      "/dequeue": () => this.dequeue(response, Number(json.maxRunCount ?? 1), Number(json.waitMs ?? 0)),
+      "/deployments/desired": () => {
+        const deployments = [...this.versions.values()].filter((version) => version.replicas > 0);
+        answer(response, 200, { deployments, cursor: this.cursor });
+      },
+      "/deployments/changes": () => this.changes(response, Number(url.searchParams.get("after"))),
+      "/deployments/report": () => {
+        this.instances = json.instances as ReportInput["instances"];
+        answer(response, 200, { ok: true, unknown: [] });
+      },
+    };
+    const handler = fixed[path];
+    return handler ? handler() : this.handleNamed({ path, json, request, response });
+  }
+
+  /** Paths with an id in them. */
+  private handleNamed({ path, json, request, response }: { path: string } & Pick<RunCall, "json" | "request" | "response">): void {
+    const version = this.versions.get(/^\/deployments\/([^/]+)$/.exec(path)?.[1] ?? "");
+    if (version) return answer(response, 200, version);
     const release = /^\/releases\/([^/]+)$/.exec(path);
     if (release) return this.download(request, response, decodeURIComponent(release[1] ?? ""));
-    const call = /^\/runs\/([^/]+)\/(?:snapshots\/(?!since\/)([^/]+)\/)?(.+)$/.exec(path);
-    const run = this.runs.get(call?.[1] ?? "");
-    if (!run || !call) return answer(response, 404, { error: "Not found." });
-    return this.runCall({ run, snapshotId: call[2] ?? "", action: call[3] ?? "", json, request, response });
+    const [, runId = "", snapshotId = "", action = ""] = /^\/runs\/([^/]+)\/(?:snapshots\/(?!since\/)([^/]+)\/)?(.+)$/.exec(path) ?? [];
+    const run = this.runs.get(runId);
+    if (!run) return answer(response, 404, { error: "Not found." });
+    return this.runCall({ run, snapshotId, action, json, request, response });
   }
 
   private dequeue(response: ServerResponse, max: number, waitMs: number): void {
@@ -240,29 +213,7 @@ export class AgentServer {
     run.state = "handed";
     run.seq++;
     run.handedAt = performance.now();
-    const version = this.versions.get(run.deploymentId);
-    return {
-      version: "1",
-      dequeuedAt: new Date().toISOString(),
-      completedWaitpoints: [],
-      snapshot: snapshotOf(run, "PENDING_EXECUTING"),
-      image: `release://${version?.releaseDigest ?? ""}`,
-      backgroundWorker: { id: "worker1", friendlyId: "worker_worker1", version: version?.version ?? "" },
-      deployment: { id: run.deploymentId, friendlyId: `deployment_${run.deploymentId}` },
-      run: {
-        id: run.id.slice(4),
-        friendlyId: run.id,
-        isTest: false,
-        isReplay: false,
-        machine: MACHINES[run.machine],
-        attemptNumber: run.attempts + 1,
-        masterQueue: "test",
-        traceContext: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
-      },
-      environment: { id: version?.environmentId ?? "", type: "PRODUCTION" },
-      organization: { id: "org1" },
-      project: { id: "project1" },
-    };
+    return dequeuedMessage(run, this.versions.get(run.deploymentId));
   }
 
   private changes(response: ServerResponse, after: number): void {
@@ -323,13 +274,11 @@ export class AgentServer {
     const completion = json.completion as Completion;
     run.completions.push(completion);
     run.seq++;
-    const again = !completion.ok && completion.retry !== undefined && json.forceRequeue !== true;
-    const requeue = !completion.ok && !again && run.attempts < 2 && completion.error?.code === "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE";
-    run.state = again ? "executing" : requeue ? "queued" : "finished";
+    const attemptStatus = outcomeOf(run, completion, json.forceRequeue === true);
+    run.state = ({ RETRY_IMMEDIATELY: "executing", RETRY_QUEUED: "queued", RUN_FINISHED: "finished" } as const)[attemptStatus];
     if (run.state === "finished") run.finishedAt = performance.now();
-    const attemptStatus = again ? "RETRY_IMMEDIATELY" : requeue ? "RETRY_QUEUED" : "RUN_FINISHED";
     answer(response, 200, { result: { attemptStatus, snapshot: snapshotOf(run, "FINISHED"), run: runOf(run, "EXECUTING") } });
-    if (requeue) setTimeout(() => this.serveHeld(), 50);
+    if (run.state === "queued") setTimeout(() => this.serveHeld(), 50);
   }
 
   private since({ run, action, response }: RunCall): void {
@@ -349,44 +298,6 @@ type RunCall = {
   request: IncomingMessage;
   response: ServerResponse;
 };
-
-function snapshotOf(run: TestRun, executionStatus: string) {
-  const id = `${run.id.slice(4)}${String(run.seq).padStart(6, "0")}`;
-  return { id, friendlyId: `snapshot_${id}`, executionStatus, description: "test", createdAt: new Date().toISOString() };
-}
-
-function runOf(run: TestRun, status: string) {
-  return { id: run.id.slice(4), friendlyId: run.id, status, attemptNumber: run.attempts };
-}
-
-function executionOf(run: TestRun, version: DesiredDeployment | undefined) {
-  const at = new Date().toISOString();
-  return {
-    attempt: { number: run.attempts, startedAt: at },
-    run: {
-      id: run.id,
-      payload: JSON.stringify({ json: run.payload }),
-      payloadType: "application/super+json",
-      createdAt: at,
-      startedAt: at,
-      tags: [],
-      isTest: false,
-      isReplay: false,
-      maxAttempts: 3,
-      version: version?.version,
-      traceContext: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
-      durationMs: 0,
-      costInCents: 0,
-      baseCostInCents: 0,
-    },
-    task: { id: run.task, filePath: "src/trigger/tasks.ts" },
-    queue: { id: "queue_1", name: `task/${run.task}` },
-    environment: { id: version?.environmentId ?? "", slug: "prod", type: "PRODUCTION" },
-    organization: { id: "org1", slug: "org", name: "Org" },
-    project: { id: "project1", ref: "proj_test", slug: "project", name: "Project" },
-    machine: MACHINES[run.machine],
-  };
-}
 
 function tryParse(body: Buffer): Record<string, unknown> {
   try {

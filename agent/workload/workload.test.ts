@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { RegionAgent } from "../agent";
 import { SUSPEND_REFUSED } from "../protocol";
 import { Fixture, eventually } from "../testing/fixture";
-import type { TestRun } from "../testing/agentServer";
+import type { TestRun } from "../testing/wireMessages";
 import { isFinal } from "./spool";
 
 let fixture: Fixture;

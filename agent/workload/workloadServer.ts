@@ -92,14 +92,20 @@ export class WorkloadServer {
     if (path === "/warm-start") return this.warmStart(request, response);
     const match = /^\/api\/v1\/workload-actions(\/runs\/([^/]+)(?:\/snapshots\/([^/]+))?\/.+)$/.exec(path);
     if (!match) return answer(response, 404, { error: `This agent has no ${path}.` }, FINAL);
-    const replica = this.options.set.bySecret(request.headers["x-trigger-workload-runner-id"]);
     const body = await collect(request);
-    if (!replica) return answer(response, 401, { error: "No process of this agent has this runner id." }, FINAL);
-    const [, forwarded = "", runId = "", snapshotId] = match;
-    if (replica.run?.runId !== runId) return answer(response, 403, { error: "This process was not given this run." }, FINAL);
-    const action = forwarded.replace(/^\/runs\/[^/]+(\/snapshots\/(?!since\/)[^/]+)?\//, "");
-    const call = { method: request.method ?? "GET", path: forwarded, run: replica.run, replica, action, snapshotId: snapshotId ?? null };
-    await this.serve(call, body, response);
+    const call = this.admit(request, match);
+    if ("refusal" in call) return answer(response, call.status, { error: call.refusal }, FINAL);
+    return this.serve(call, body, response);
+  }
+
+  /** Who calls, and for which run; or why not. */
+  private admit(request: IncomingMessage, match: RegExpExecArray): Call | { status: number; refusal: string } {
+    const [, path = "", runId = "", snapshotId = null] = match;
+    const replica = this.options.set.bySecret(request.headers["x-trigger-workload-runner-id"]);
+    if (!replica) return { status: 401, refusal: "No process of this agent has this runner id." };
+    if (replica.run?.runId !== runId) return { status: 403, refusal: "This process was not given this run." };
+    const action = path.replace(/^\/runs\/[^/]+(\/snapshots\/(?!since\/)[^/]+)?\//, "");
+    return { method: request.method ?? "GET", path, run: replica.run, replica, action, snapshotId };
   }
 
   private async serve(call: Call, body: Buffer, response: ServerResponse): Promise<void> {
