@@ -1,13 +1,15 @@
 /** Links that the CLI prints name a project by its ref; they lead to the dashboard's own addresses. */
 import { redirect } from "@remix-run/node";
 import { AppError } from "../utils/appError";
+import { deploymentByShortCode } from "../deployments/deploymentRows.server";
+import { isTerminal } from "../deployments/phases";
 import { parseEnvironmentSlug } from "../environments/tenancy.server";
 import { friendlyId, parseFriendlyId } from "../utils/ids";
 import { getApp } from "../wiring.server";
 import { flashCookie } from "./cookies.server";
 import { environmentPath, requireUser, type PageArgs } from "./page.server";
 
-type Place = { base: string; envId: string; others: { base: string; envId: string }[] };
+type Place = { projectId: string; base: string; envId: string; others: { base: string; envId: string }[] };
 
 /**
  * Redirects to a page of the project's environment (`environment` or `envSlug` in the query, dev without). A project that
@@ -29,7 +31,7 @@ export async function followCliLink(args: PageArgs, pageOf: (place: Place) => st
     }));
     const place = places.find((candidate) => candidate.slug === wanted) ?? places[0];
     if (!place) throw new AppError("environment_not_found", 404, "This project has no environments.");
-    return redirect(await pageOf({ ...place, others: places }));
+    return redirect(await pageOf({ ...place, projectId: project.id, others: places }));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const flash = {
@@ -49,4 +51,12 @@ export async function runPath(place: Place, run: string): Promise<string> {
     if ((await getApp().store.getRuns(envId, [id])).has(id)) return `${base}/runs/${friendlyId("run", id)}`;
   }
   return `${place.base}/runs/${friendlyId("run", id)}`;
+}
+
+/** The deployment's page in whichever environment of the project holds it; one that is on its way opens its progress. */
+export async function deploymentPath(place: Place, code: string): Promise<string> {
+  const found = await deploymentByShortCode(getApp().deployments.pool, place.projectId, code);
+  const home = [place, ...place.others].find((candidate) => candidate.envId === found?.environmentId);
+  if (!found || !home) throw new AppError("deployment_not_found", 404, `There is no deployment ${code.slice(0, 40)} in this project`);
+  return `${home.base}/deployments/${found.shortCode}${isTerminal(found.phase) ? "" : "/progress"}`;
 }

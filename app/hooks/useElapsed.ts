@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 /** One interval serves every counter on the page; it runs only while something counts. */
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | null = null;
-const TICK_MS = 1_000;
+const TICK_MS = 500;
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
@@ -17,7 +17,7 @@ function subscribe(listener: () => void): () => void {
 }
 
 /**
- * Milliseconds since the data of `asOf` (server time, epoch milliseconds) arrived, counting once a second while `active`.
+ * Milliseconds since the data of `asOf` (server time, epoch milliseconds) arrived, counting twice a second while `active`.
  * Measured from arrival, so a browser whose clock is wrong counts right.
  */
 export function useElapsed(asOf: number, active: boolean): number {

@@ -35,8 +35,8 @@ const LONGEST_VALUE = 128;
 export type FiltersView = {
   /** Changes when the filters do, so that open menus close. */
   key: string;
-  chips: { name: FilterName; label: string; value: string; word: string; removeHref: string }[];
-  adders: { name: FilterName; label: string; free: boolean; options: { word: string; href: string }[] }[];
+  chips: { name: string; label: string; value: string; word: string; removeHref: string }[];
+  adders: { name: string; label: string; free: boolean; options: { word: string; href: string }[] }[];
   clearHref: string;
   active: boolean;
 };

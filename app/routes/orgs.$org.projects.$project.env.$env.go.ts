@@ -1,7 +1,8 @@
-/** The go-to field: a run id leads to the run, a version or a task name to its runs. */
+/** The go-to field: a run id leads to the run, a version to its deployment or its runs, a task name to its runs. */
 import { redirect, type LoaderFunctionArgs } from "@remix-run/node";
 import { flashCookie } from "../api/cookies.server";
 import { asPage, requireEnvironment } from "../api/page.server";
+import { deploymentByVersion } from "../deployments/deploymentRows.server";
 import { runsSearch } from "../presenters/runFilters";
 import { friendlyId, parseFriendlyId } from "../utils/ids";
 
@@ -20,7 +21,9 @@ export function loader(args: LoaderFunctionArgs): Promise<Response> {
       const flash = { kind: "hold", title: `There is no run ${text} in ${env.slug}.`, text: "It may be in another environment." } as const;
       return redirect(`${base}/runs`, { headers: { "set-cookie": flashCookie(flash) } });
     }
-    const isVersion = /^\d{8}\.\d+$/.test(text);
+    const isVersion = /^\d{8}\.\d{1,9}$/.test(text);
+    const deployment = isVersion ? await deploymentByVersion(app.deployments.pool, env.id, text) : null;
+    if (deployment) return redirect(`${base}/deployments/${deployment.shortCode}`);
     return redirect(`${base}/runs?${runsSearch(isVersion ? { version: [text] } : { task: [text] })}`);
   });
 }

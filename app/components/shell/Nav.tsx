@@ -1,5 +1,5 @@
 import { Link, useLocation } from "@remix-run/react";
-import { Activity, ChevronsUpDown, KeyRound, Terminal, UserRound, type LucideIcon } from "lucide-react";
+import { Activity, ChevronsUpDown, KeyRound, Package, Server, Terminal, UserRound, type LucideIcon } from "lucide-react";
 import { Mark } from "~/components/ui/Mark";
 import { FormToken } from "~/components/ui/forms";
 import type { ShellData, ShellHealth, ShellPlace } from "~/presenters/shellView";
@@ -15,6 +15,13 @@ function groupsOf(base: string): Group[] {
       items: [
         { label: "Runs", href: `${base}/runs`, icon: Activity },
         { label: "Test", href: `${base}/test`, icon: Terminal },
+      ],
+    },
+    {
+      title: "Ship",
+      items: [
+        { label: "Deployments", href: `${base}/deployments`, icon: Package },
+        { label: "Regions", href: `${base}/regions`, icon: Server },
       ],
     },
     {
@@ -67,7 +74,8 @@ function NavLink({ item, current }: { item: Item; current: boolean }) {
 
 /** A `details`, so that it opens without JavaScript; choosing an environment keeps the page where it exists there. */
 function Switcher({ shell, place, pathname }: { shell: ShellData; place: ShellPlace; pathname: string }) {
-  const page = /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|test|keys)/.exec(pathname)?.[1] ?? "runs";
+  const page =
+    /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|test|keys|deployments|regions|deploy-settings)/.exec(pathname)?.[1] ?? "runs";
   return (
     <details className="switcher" key={pathname}>
       <summary className="switch" aria-label={`Project ${place.project.name}, environment ${place.environment.slug}. Switch`}>
