@@ -2,6 +2,7 @@
 import { StringDecoder } from "node:string_decoder";
 import { MAX_LOG_LINE_CHARS, MAX_LOG_LINES, type BuildLogLevel, type BuildLogLine } from "./protocol";
 import type { Mask } from "./mask";
+import { plainLines } from "./terminal";
 
 const SEND_EVERY_MS = 150;
 /** Lines of one build; a page with more helps nobody. */
@@ -38,14 +39,14 @@ export class BuildLog {
       const last = pending.lastIndexOf("\n");
       const end = last >= 0 ? last + 1 : pending.length > MAX_PENDING_CHARS ? pending.length : 0;
       // Whole lines are masked together: a secret may have more than one.
-      if (end > 0) this.write(level, stripColours(pending.slice(0, end)));
+      if (end > 0) this.write(level, plainLines(pending.slice(0, end)).join("\n"));
       pending = pending.slice(end);
     };
     return {
       write: (chunk) => flush(decoder.write(chunk)),
       end: () => {
         flush(decoder.end());
-        if (pending !== "") this.write(level, stripColours(pending));
+        if (pending !== "") this.write(level, plainLines(pending).join("\n"));
         pending = "";
       },
     };
@@ -83,10 +84,4 @@ export class BuildLog {
       }
     });
   }
-}
-
-/** Terminal colours and cursor movements mean nothing on a page. */
-function stripColours(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, "");
 }

@@ -12,6 +12,7 @@ import { BuildError, cancelled, noSpace, saysNetwork, saysNoSpace } from "./erro
 import type { BuildLog } from "./buildLog";
 import type { Mask } from "./mask";
 import type { BuildLogLevel } from "./protocol";
+import { lastWords, plainLines } from "./terminal";
 
 /** Kept of what a command wrote, to say why it failed; characters. */
 const TAIL_CHARS = 16_000;
@@ -193,11 +194,13 @@ class Tail {
 /** The error of a command that ended badly. */
 export function failureOf(result: CommandResult, failure: { what: string; code: string }, mask: Mask): BuildError {
   const said = `${result.stderr}\n${result.stdout}`;
-  const stderr = mask(result.stderr.trim() || result.stdout.trim()).slice(-TAIL_CHARS);
+  const stderr = plainLines(mask(result.stderr.trim() || result.stdout.trim()))
+    .join("\n")
+    .slice(-TAIL_CHARS);
   if (saysNoSpace(said)) return noSpace(undefined, stderr);
   const how = result.signal ? `was ended by ${result.signal}` : `ended with status ${result.code}`;
-  const last = stderr.split("\n").findLast((line) => line.trim() !== "");
-  const message = `${failure.what} ${how}${last ? `: ${last.trim().slice(0, 300)}` : ""}`;
+  const last = lastWords(stderr) ?? lastWords(mask(result.stdout));
+  const message = `${failure.what} ${how}${last ? `: ${last}` : ""}`;
   return new BuildError(message, { kind: saysNetwork(said) ? "network" : "user", code: failure.code, stderr });
 }
 

@@ -4,6 +4,7 @@ import { ARTIFACTS, DEPLOYMENTS, parseWithIssues } from "../api/deploymentCall.s
 import { jsonResponse } from "../api/respond.server";
 import { apiAction } from "../api/route.server";
 import { requireScope } from "../api/scope";
+import { usedOrigin } from "../api/usedOrigin";
 
 const Body = z.object({
   type: z.enum(["deployment_context", "deployment_bundle"]).default("deployment_context"),
@@ -16,15 +17,7 @@ const Body = z.object({
 export const action = apiAction({ auth: "environment", builds: true, body: z.unknown() }, async ({ app, request, caller, body }) => {
   requireScope(caller, "write", [DEPLOYMENTS, ARTIFACTS]);
   const { type, contentLength } = parseWithIssues(Body, body, "Invalid request body");
-  const origin = originOf(request, app.config.origin);
+  const origin = usedOrigin(request, app.config.origin);
   const artifact = await app.deployments.artifacts.create.call({ env: caller.env, type, contentLength, origin });
   return jsonResponse(artifact, { status: 201 });
 });
-
-/** The address that the client can reach is the one that it used. */
-function originOf(request: Request, publicOrigin: string): string {
-  const used = new URL(request.url);
-  if (used.host === new URL(publicOrigin).host) return publicOrigin;
-  if (request.headers.get("x-forwarded-proto") === "https") used.protocol = "https:";
-  return used.origin;
-}

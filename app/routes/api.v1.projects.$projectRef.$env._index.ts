@@ -12,6 +12,7 @@ import type { App } from "../wiring.server";
 import { projectEnvParams } from "../api/projectBody";
 import { jsonResponse } from "../api/respond.server";
 import { apiLoader } from "../api/route.server";
+import { usedOrigin } from "../api/usedOrigin";
 
 export const loader = apiLoader({ auth: "none", params: projectEnvParams }, async ({ app, params, request }) => {
   const place = { projectRef: params.projectRef, slug: params.env };
@@ -19,7 +20,9 @@ export const loader = apiLoader({ auth: "none", params: projectEnvParams }, asyn
   const isKey = credential !== null && (looksLikeSecretKey(credential) || looksLikeBuildToken(credential));
   const view = isKey ? await variablesEnvironment(app, request, place) : await environmentOfPerson(app, request, place);
   const apiKey = isKey ? credential : view.secretKey;
-  return jsonResponse({ apiKey, name: view.project.name, apiUrl: app.config.origin, projectId: view.project.id });
+  // Builds may reach the server by another address than people do.
+  const apiUrl = isKey ? usedOrigin(request, app.config.origin) : app.config.origin;
+  return jsonResponse({ apiKey, name: view.project.name, apiUrl, projectId: view.project.id });
 });
 
 async function environmentOfPerson(app: App, request: Request, place: { projectRef: string; slug: string }): Promise<EnvironmentView> {
