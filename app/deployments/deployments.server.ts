@@ -127,7 +127,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
     pool,
     start: async () => {
       await feed.start();
-      if (workflow === deployer) await deployer.start();
+      if (workflow === deployer) await deployer.startLoops();
     },
     drain: () => {
       api.hold.drain();
@@ -135,7 +135,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
       builds.drain();
     },
     stop: async () => {
-      if (workflow === deployer) await deployer.stop();
+      if (workflow === deployer) await deployer.stopLoops();
       await feed.stop();
     },
   };

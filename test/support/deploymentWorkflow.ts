@@ -55,10 +55,10 @@ export function createTestWorkflow(options: TestWorkflowOptions): TestWorkflow {
     ...{ workflow, pool, released },
     start: async () => {
       await feed.start();
-      await workflow.start();
+      await workflow.startLoops();
     },
     stop: async () => {
-      await workflow.stop();
+      await workflow.stopLoops();
       await feed.stop();
       await pool.end();
     },

@@ -45,9 +45,10 @@ export type DeploymentWorkflow = Workflow & {
   epoch(): number | null;
   /** For tests that drive them by `runOnce`. */
   readonly loops: { deployer: Loop; jobs: Loop; sweeps: Loop };
-  start(): Promise<void>;
+  /** Begins to be a candidate for the deployer. Not called `start`: that name is the port's, and starts a workflow. */
+  startLoops(): Promise<void>;
   /** Leaves workflows where they are; another process, or the next start, goes on with them. */
-  stop(): Promise<void>;
+  stopLoops(): Promise<void>;
 };
 
 const ACTIVE_SLOTS_SQL = "SELECT deployment_id FROM build_slot WHERE state = 'active'";
@@ -80,14 +81,14 @@ export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): De
     jobsAdded,
     epoch: () => deployer.epoch(),
     loops: { deployer: deployer.loop, jobs: jobs.loop, sweeps: sweeps.loop },
-    start: () => {
+    startLoops: () => {
       unsubscribe ??= options.feed.onAnyDeployment(() => deployer.nudge());
       deployer.start();
       jobs.loop.start();
       sweeps.loop.start();
       return Promise.resolve();
     },
-    stop: async () => {
+    stopLoops: async () => {
       unsubscribe?.();
       unsubscribe = undefined;
       await Promise.all([sweeps.loop.stop(), jobs.loop.stop()]);
