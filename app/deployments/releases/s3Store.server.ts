@@ -36,11 +36,12 @@ class S3Store implements ReleaseStore {
   constructor(private readonly options: S3StoreOptions) {}
 
   async put(digest: string, bytes: Readable) {
+    const bodyHash = requireHex(digest);
     const staged = await stageRelease(this.options.stagingDir, digest, bytes);
     try {
       const headers = { "content-length": String(staged.bytes), "content-type": "application/gzip" };
       const body = createReadStream(staged.file);
-      await this.expect(await this.call("PUT", digest, { headers, body, bodyHash: requireHex(digest) }), [200]);
+      await this.expect(await this.call("PUT", digest, { headers, body, bodyHash }), [200]);
       return { bytes: staged.bytes };
     } finally {
       await staged.discard();
