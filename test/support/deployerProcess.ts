@@ -2,6 +2,7 @@
 import { createTestWorkflow, type TestWorkflowOptions } from "./deploymentWorkflow";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as TestWorkflowOptions;
-const { start } = createTestWorkflow(options);
+const { start, stop } = createTestWorkflow(options);
+process.once("SIGTERM", () => void stop().then(() => process.exit(0)));
 await start();
 process.stdout.write("started\n");

@@ -31,6 +31,8 @@ export class Deployer {
   private closing: Promise<void> = Promise.resolve();
   private expiry: NodeJS.Timeout | undefined;
   private idleSince: number | null = null;
+  /** Renewals go on meanwhile: a launch may take longer than the lease lasts. */
+  private launching: Promise<void> | null = null;
 
   constructor(private readonly deps: DeployerDeps) {
     const { renewMs } = deps.timing;
@@ -64,6 +66,7 @@ export class Deployer {
 
   async stop(): Promise<void> {
     await this.loop.stop();
+    await this.launching;
     const epoch = this.held?.epoch;
     this.stepDown("stopped");
     await this.closing;
@@ -89,7 +92,7 @@ export class Deployer {
     if (!lease) return this.stepDown("another process took over");
     if (lease.epoch !== before) this.begin(lease);
     this.armExpiry(askedAt);
-    await this.followWork(lease);
+    this.followWork(lease);
   }
 
   private begin({ epoch }: Lease): void {
@@ -107,11 +110,11 @@ export class Deployer {
     this.expiry.unref();
   }
 
-  private async followWork({ epoch, working }: Lease): Promise<void> {
+  private followWork({ epoch, working }: Lease): void {
     const session = this.held?.session;
     if (working || (session && session.running.size > 0)) {
       this.idleSince = null;
-      if (!session) await this.launch(epoch);
+      if (!session) this.beginLaunch(epoch);
       return;
     }
     if (!session) return;
@@ -121,6 +124,14 @@ export class Deployer {
     this.closing = session.close();
   }
 
+  private beginLaunch(epoch: number): void {
+    this.launching ??= this.launch(epoch)
+      .catch((error: unknown) => this.deps.log.error("deployer.launch_failed", { epoch, message: errorMessage(error) }))
+      .finally(() => {
+        this.launching = null;
+      });
+  }
+
   private async launch(epoch: number): Promise<void> {
     await this.closing;
     await this.deps.onLaunch(epoch);
@@ -128,9 +139,4 @@ export class Deployer {
     if (this.held?.epoch === epoch) this.held.session = session;
     else await session.close();
   }
-}
-
-/** Whatever a hint handler throws is a matter for the log. */
-export function logged(log: Logger, event: string, work: Promise<unknown>): void {
-  work.catch((error: unknown) => log.warn(event, { message: errorMessage(error) }));
 }

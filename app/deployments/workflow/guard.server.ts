@@ -4,19 +4,25 @@ import { DEPLOYMENT_COLUMNS, deploymentById } from "../deploymentRows.server";
 import type { DeploymentRecord } from "../ports";
 import { DeployError, FencedError } from "./errors";
 
-const IS_DEPLOYER = "EXISTS (SELECT 1 FROM deployer_lease l WHERE l.name = 'deployer' AND l.epoch = $2::bigint)";
-const GUARD_SQL = `SELECT ${DEPLOYMENT_COLUMNS} FROM deployment d WHERE d.id = $1 AND d.leader_epoch <= $2::bigint AND ${IS_DEPLOYER} FOR NO KEY UPDATE OF d`;
+const LOCK_SQL = `SELECT ${DEPLOYMENT_COLUMNS} FROM deployment d WHERE d.id = $1 AND d.leader_epoch <= $2::bigint FOR NO KEY UPDATE OF d`;
+const LEASE_SQL = "SELECT 1 FROM deployer_lease WHERE name = 'deployer' AND epoch = $1::bigint";
+/** A process that is killed, or a machine that is gone, must not keep its successor from the rows it had locked. */
+const MORTAL_SQL =
+  "SELECT set_config('client_connection_check_interval', '1000', true), set_config('idle_in_transaction_session_timeout', '20000', true)";
 
 /**
- * Throws FencedError, with nothing written, when this process is not the deployer any more. A takeover raises the epoch of
- * the row, so it waits for this transaction or this transaction sees it.
+ * Throws FencedError, with nothing written, when this process is not the deployer any more. The lease is read after the
+ * row is locked: a successor that takes it later has to wait for this transaction before it writes to the row.
  */
 export async function guarded<T>(
   pool: Pool,
   key: { deploymentId: string; epoch: number },
   work: (tx: PoolClient, row: DeploymentRecord) => Promise<T>
 ): Promise<T> {
-  return inTransaction(pool, async (tx) => work(tx, await guardedRow(tx, key)));
+  return inTransaction(pool, async (tx) => {
+    await tx.query(MORTAL_SQL);
+    return work(tx, await guardedRow(tx, key));
+  });
 }
 
 /** The same within a transaction that has begun, for those that lock the environment first. */
@@ -24,9 +30,10 @@ export async function guardedRow(
   tx: PoolClient,
   { deploymentId, epoch }: { deploymentId: string; epoch: number }
 ): Promise<DeploymentRecord> {
-  const { rows } = await tx.query<DeploymentRecord>(GUARD_SQL, [deploymentId, epoch]);
+  const { rows } = await tx.query<DeploymentRecord>(LOCK_SQL, [deploymentId, epoch]);
+  const lease = await tx.query(LEASE_SQL, [epoch]);
   const row = rows[0];
-  if (row) return row;
-  if (!(await deploymentById(tx, deploymentId))) throw new DeployError("ended", "The deployment was deleted.");
+  if (row && lease.rowCount) return row;
+  if (!row && !(await deploymentById(tx, deploymentId))) throw new DeployError("ended", "The deployment was deleted.");
   throw new FencedError();
 }
