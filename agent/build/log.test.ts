@@ -90,6 +90,10 @@ describe("words of commands", () => {
       "npm error code ETARGET\nnpm error notarget No matching version\nnpm error A complete log of this run can be found in: /x",
       "npm error notarget No matching version",
     ],
+    [
+      "npm error path /x\nnpm error errno EACCES\nnpm error\nnpm error You can rerun the command with `--loglevel=verbose`",
+      "npm error errno EACCES",
+    ],
     ["\u001b[31mred\u001b[0m\n\n", "red"],
     ["", null],
   ])("finds the reason in %j", (text, expected) => {

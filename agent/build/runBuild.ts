@@ -90,10 +90,18 @@ class Build {
     return outcome;
   }
 
+  /** Where npm keeps downloads of the environment. Builds of it may have other users, so each takes the folder over. */
+  private async npmCache(): Promise<string> {
+    const dir = path.join(this.options.root, "npm", this.assignment.environmentId);
+    await mkdir(dir, { recursive: true });
+    await this.sandbox.giveTree(dir);
+    return dir;
+  }
+
   private async build(): Promise<PackedRelease> {
     const { assignment, options, workDir, sandbox, log } = this;
     await this.prepare();
-    const npmCache = path.join(options.root, "npm", assignment.environmentId);
+    const npmCache = await this.npmCache();
     const apiUrl = options.apiUrl;
     const shared = { sandbox, log, workDir, npmCache, apiUrl, assignment };
     await this.learnSecrets();

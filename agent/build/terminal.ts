@@ -16,7 +16,8 @@ export function plainLines(text: string): string[] {
 
 const BULLET = /^\s*[│┌└├■▲◆◇●✖✗✔]\s*/u;
 /** Says that it failed, not why. */
-const EMPTY_WORDS = /^(deployment failed|failed|error|npm (error|err!) A complete log of this run can be found in.*)[.!]?$/i;
+const EMPTY_WORDS =
+  /^(deployment failed|failed|error|npm (error|err!)|npm (error|err!) (A complete log of this run can be found in|Log files were not written|You can rerun the command).*)[.!]?$/i;
 
 /** The line of a command's output that says best why it ended: its last, without what only says that it failed. */
 export function lastWords(text: string): string | null {

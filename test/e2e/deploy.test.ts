@@ -79,6 +79,10 @@ describe("a good deployment", () => {
     expect(code, output).toBe(0);
     const deployment = await current("prod");
     expect(deployment.status).toBe("DEPLOYED");
+    // The workflow starts with the row, not when a sweep finds it half a minute later.
+    const { body } = await send("prod", "GET", `/api/v1/deployments/${deployment.id}/steps`);
+    const queued = (body["steps"] as { step: string; durationMs: number }[]).find((step) => step.step === "queued");
+    expect(queued?.durationMs).toBeLessThan(20_000);
     expect(await runHello("prod", "first")).toMatchObject({
       status: "COMPLETED",
       version: deployment.version,

@@ -49,6 +49,11 @@ export class Sluice {
     return JSON.parse(readFileSync(path.join(this.dataDir, "credentials.json"), "utf8")) as Credentials;
   }
 
+  /** Data directory of the local agent. */
+  get agentDir(): string {
+    return path.join(this.dataDir, "agent");
+  }
+
   get pid(): number {
     return this.process?.pid ?? -1;
   }
