@@ -62,15 +62,17 @@ export class Browser {
     return this.call(route, new Request(ORIGIN + url, { headers: this.headers(), signal }), params);
   }
 
-  /** `headers` override: another origin, for example. A field of null is left out, `csrf` included. */
+  /** `headers` override: another origin, for example. A field of null is left out, `csrf` included; a list repeats its name. */
   post(
     route: Route,
     url: string,
-    form: { params?: Record<string, string>; fields: Record<string, string | null>; headers?: Record<string, string> }
+    form: { params?: Record<string, string>; fields: Record<string, string | readonly string[] | null>; headers?: Record<string, string> }
   ): Promise<Answer> {
     const headers = { ...this.headers(), origin: ORIGIN, ...form.headers };
     const fields = { csrf: csrfToken(new Request(ORIGIN, { headers })), ...form.fields };
-    const body = new URLSearchParams(Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== null));
+    const body = new URLSearchParams(
+      Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [value].flat().map((one) => [name, one])))
+    );
     return this.call(route, new Request(ORIGIN + url, { method: "POST", headers, body }), form.params ?? {});
   }
 

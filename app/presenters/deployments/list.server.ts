@@ -11,8 +11,8 @@ import { toDeploymentRow, type ListedDeployment } from "./listRow.server";
 import type { DeploymentListView, RolledBackView } from "./views";
 
 const LIST_SQL = loadScript("presenters/deployments/sql/list.sql");
-const OLDER_SQL = LIST_SQL.replace("{direction}", "DESC");
-const NEWER_SQL = LIST_SQL.replace("{direction}", "ASC");
+const OLDER_SQL = LIST_SQL.replaceAll("{direction}", "DESC");
+const NEWER_SQL = LIST_SQL.replaceAll("{direction}", "ASC");
 const BRANCHES_SQL = loadScript("presenters/deployments/sql/branches.sql");
 export const PAGE_SIZE = 20;
 const BRANCHES_FROM = 200;
