@@ -8,7 +8,7 @@ import { guarded } from "./guard.server";
 
 let f: WorkflowFixture;
 /** The first is the deployer, the second takes over. */
-let processes: DeployerProcess[] = [];
+const processes: DeployerProcess[] = [];
 beforeAll(async () => {
   f = await createWorkflowFixture();
   await ready();
