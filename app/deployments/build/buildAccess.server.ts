@@ -1,5 +1,4 @@
 /** Who a build is, by its token: it acts for one deployment, as long as its attempt is the newest and that deployment is under way. */
-import { bearerOf } from "../../auth/environmentCallers.server";
 import type { Action, BuildAuthenticator, EnvironmentCaller, Resource } from "../../auth/types";
 import { hashCredential } from "../../environments/keys.server";
 import type { EnvironmentDirectory } from "../../environments/types";
@@ -18,8 +17,8 @@ type TokenRow = { deploymentId: string; environmentId: string; attempt: number }
 export function createBuildAccess(deps: { pool: Pool; directory: Pick<EnvironmentDirectory, "byId"> }): BuildAuthenticator {
   return {
     async authenticate(request) {
-      const token = bearerOf(request);
-      if (token === null || !looksLikeBuildToken(token)) return null;
+      const token = /^bearer +(\S+) *$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+      if (!looksLikeBuildToken(token)) return null;
       const { rows } = await deps.pool.query<TokenRow>({ ...FIND_SQL, values: [hashCredential(token), ACTIVE_PHASES] });
       const env = rows[0] ? await deps.directory.byId(rows[0].environmentId) : null;
       if (rows[0] && env) return callerOf(env, rows[0]);

@@ -40,26 +40,31 @@ function isSigned(request: IncomingMessage, body: Buffer): boolean {
   return createHmac("sha256", key).update(toSign).digest("hex") === signature;
 }
 
+type S3Answer = { status: number; body?: Buffer | string; headers?: Record<string, string | number> };
+
+function answerTo(request: IncomingMessage, body: Buffer): S3Answer {
+  const name = request.url ?? "";
+  if (refuseWith !== null) return { status: refuseWith, body: "<Error>SlowDown</Error>" };
+  if (!isSigned(request, body)) return { status: 403, body: "<Error>SignatureDoesNotMatch</Error>" };
+  if (request.method === "PUT") {
+    objects.set(name, body);
+    return { status: 200 };
+  }
+  if (request.method === "DELETE") return { status: objects.delete(name) ? 204 : 404 };
+  const found = objects.get(name);
+  if (!found) return { status: 404, body: "<Error>NoSuchKey</Error>" };
+  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+  const part = range ? found.subarray(Number(range[1]), Number(range[2]) + 1) : found;
+  return { status: range ? 206 : 200, body: part, headers: { "content-length": part.length } };
+}
+
 beforeAll(async () => {
   s3 = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const body = Buffer.concat(chunks);
-      const name = request.url ?? "";
-      if (refuseWith !== null) return void response.writeHead(refuseWith).end("<Error>SlowDown</Error>");
-      if (!isSigned(request, body)) return void response.writeHead(403).end("<Error>SignatureDoesNotMatch</Error>");
-      if (request.method === "PUT") {
-        objects.set(name, body);
-        return void response.writeHead(200).end();
-      }
-      if (request.method === "DELETE") return void response.writeHead(objects.delete(name) ? 204 : 404).end();
-      const found = objects.get(name);
-      if (!found) return void response.writeHead(404).end(request.method === "HEAD" ? undefined : "<Error>NoSuchKey</Error>");
-      const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
-      const part = range ? found.subarray(Number(range[1]), Number(range[2]) + 1) : found;
-      response.writeHead(range ? 206 : 200, { "content-length": part.length });
-      response.end(request.method === "HEAD" ? undefined : part);
+      const { status, body, headers } = answerTo(request, Buffer.concat(chunks));
+      response.writeHead(status, headers ?? {}).end(request.method === "HEAD" ? undefined : body);
     });
   });
   await new Promise<void>((resolve) => s3.listen(0, "127.0.0.1", resolve));
