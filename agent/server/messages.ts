@@ -24,7 +24,12 @@ export const startAnswerSchema = z.looseObject({
 
 /** What the agent reads of a completion. */
 export const completionBodySchema = z.looseObject({
-  completion: z.looseObject({ ok: z.boolean(), id: z.string(), retry: z.unknown().optional() }),
+  completion: z.looseObject({
+    ok: z.boolean(),
+    id: z.string(),
+    retry: z.unknown().optional(),
+    error: z.looseObject({ type: z.string() }).optional(),
+  }),
 });
 
 /** What the agent reads of the answer to `attempts/complete`. */

@@ -65,6 +65,20 @@ describe("calls", () => {
     run.state = "finished";
   });
 
+  it("a process whose task was cancelled or died gets no other run", async () => {
+    const { run, secret, url } = await busy();
+    const replica = agent.set.byRun(run.id);
+    const completion = { id: run.id, ok: false, error: { type: "INTERNAL_ERROR", code: "TASK_RUN_CANCELLED" } };
+    const answer = await fetch(`${url}/${run.id}/snapshots/snapshot_x/attempts/complete`, {
+      method: "POST",
+      headers: { "x-trigger-workload-runner-id": secret },
+      body: JSON.stringify({ completion }),
+    });
+    expect(answer.status).toBe(200);
+    expect(replica?.draining).toBe(true);
+    await fixture.running("d1", 2);
+  });
+
   it("98: tasks see nothing of the host's environment", async () => {
     process.env.SLUICE_TEST_HOST_SECRET = "not for tasks";
     fixture.server.variables = { USER_VARIABLE: "yes" };

@@ -8,6 +8,7 @@ import { SUSPEND_REFUSED } from "../protocol";
 import type { Launcher } from "../replicas/launcher";
 import type { AssignedRun, Replica } from "../replicas/replica";
 import type { ReplicaSet } from "../replicas/replicaSet";
+import type { Supervisor } from "../replicas/supervisor";
 import { collect, type HttpAnswer } from "../server/http";
 import { completeAnswerSchema, completionBodySchema, startAnswerSchema } from "../server/messages";
 import type { ServerClient } from "../server/serverClient";
@@ -28,7 +29,7 @@ export type WorkloadServerOptions = {
   server: Pick<ServerClient, "forward">;
   spool: Pick<Spool, "deliver">;
   launcher: Pick<Launcher, "taskVariables">;
-  supervisor: { asksForWork(replica: Replica): Promise<void>; remember(replica: Replica): void };
+  supervisor: Pick<Supervisor, "asksForWork" | "remember" | "drain">;
   /** A run showed that it was taken. */
   onTaken(replica: Replica, run: AssignedRun): void;
   /** An attempt ended; milliseconds since the hand-over. */
@@ -169,6 +170,9 @@ export class WorkloadServer {
       at: this.options.now(),
     };
     const reply = await this.options.spool.deliver(item, COMPLETE_WAIT_MS);
+    // The process of the task was cancelled or died. With `processKeepAlive` the controller may hand its next run to one that
+    // is still dying, and report that run as cancelled: it gets none.
+    if (completion.data.completion.error?.type === "INTERNAL_ERROR") this.options.supervisor.drain(replica);
     if (reply) {
       this.ended(call, reply);
       return pass(response, reply);
