@@ -44,7 +44,7 @@ describe("75. an outage of Postgres", { timeout: 120_000 }, () => {
     await f.pool.query("UPDATE agent SET capabilities = jsonb_set(capabilities, '{roles}', '[\"builder\"]') WHERE region_id = $1", [
       f.actors.regions.get("eu")?.id,
     ]);
-    await f.actors.setRegions(three.prod.id, { eu: 1 });
+    await f.actors.setRegions(three.prod.id, { eu: 1, local: 1 });
     const building: { id: string } = await f.deploy(one.prod);
     const deploying: { id: string } = await f.deploy(two.prod);
     const starting = await f.deploy(three.prod);

@@ -14,6 +14,9 @@ const region = (name: string, over: Partial<RegionRow> = {}): RegionRow => ({
   ...over,
 });
 
+const node = { runtime: "node", defaultRegion: "eu" };
+const bun = { runtime: "bun", defaultRegion: "eu" };
+
 describe("build slots", () => {
   it("gives slots strictly in order, up to what the first in line allows", () => {
     expect(grantable(line(2, 2, 2))).toEqual(["d0", "d1"]);
@@ -26,7 +29,7 @@ describe("build slots", () => {
 describe("target regions", () => {
   it("11. are in byte order of their names, whatever order the rows have", () => {
     const names = (rows: RegionRow[]) => {
-      const decision = decideTargets(rows, "node");
+      const decision = decideTargets(rows, { runtime: "node", defaultRegion: "eu" });
       return decision.kind === "targets" ? decision.targets.map((target) => target.region) : [];
     };
     expect(names([region("us"), region("eu-2"), region("eu"), region("ap")])).toEqual(["ap", "eu", "eu-2", "us"]);
@@ -42,7 +45,7 @@ describe("target regions", () => {
         region("d", { replicas: 21 }),
         region("e", { regionId: null }),
       ],
-      "node"
+      { runtime: "node", defaultRegion: "a" }
     );
     expect(decision).toEqual({
       kind: "refuse",
@@ -57,20 +60,30 @@ describe("target regions", () => {
   });
 
   it("leaves out regions that take nothing new, and refuses when none is left", () => {
-    const decision = decideTargets([region("eu"), region("us", { canSchedule: false })], "node");
+    const decision = decideTargets([region("eu"), region("us", { canSchedule: false })], node);
     expect(decision).toMatchObject({ kind: "targets", targets: [{ region: "eu" }], warnings: [expect.stringContaining('"us"')] });
-    expect(decideTargets([region("us", { canSchedule: false })], "node")).toEqual({ kind: "refuse", violations: [NO_REGIONS] });
-    expect(decideTargets([], "node")).toEqual({ kind: "refuse", violations: [NO_REGIONS] });
+    expect(decideTargets([region("us", { canSchedule: false })], node)).toEqual({
+      kind: "refuse",
+      violations: [NO_REGIONS],
+    });
+    expect(decideTargets([], node)).toEqual({ kind: "refuse", violations: [NO_REGIONS] });
+  });
+
+  it("must hold the default region, where runs go that name none", () => {
+    expect(decideTargets([region("us")], node)).toEqual({
+      kind: "refuse",
+      violations: ['The default region "eu" is not among the regions of this environment. Add it, or make another region the default.'],
+    });
   });
 
   it("waits for agents, but not when something else is wrong anyway", () => {
-    expect(decideTargets([region("eu", { agents: [] })], "node").kind).toBe("wait");
-    expect(decideTargets([region("eu", { agents: [] }), region("us", { replicas: 0 })], "node")).toMatchObject({
+    expect(decideTargets([region("eu", { agents: [] })], node).kind).toBe("wait");
+    expect(decideTargets([region("eu", { agents: [] }), region("us", { replicas: 0 })], node)).toMatchObject({
       kind: "refuse",
       violations: { length: 2 },
     });
-    expect(decideTargets([region("eu")], "bun").kind).toBe("refuse");
-    expect(decideTargets([region("eu", { agents: [{ platform: "linux", packages: ["bun"] }] })], "bun").kind).toBe("targets");
+    expect(decideTargets([region("eu")], bun).kind).toBe("refuse");
+    expect(decideTargets([region("eu", { agents: [{ platform: "linux", packages: ["bun"] }] })], bun).kind).toBe("targets");
   });
 });
 

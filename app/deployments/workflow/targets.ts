@@ -24,8 +24,15 @@ export type TargetDecision =
 
 export const NO_REGIONS = "No regions configured. Add at least one region before deploying.";
 
+export type TargetRules = {
+  /** Of the deployment, such as `node-22` or `bun`. */
+  runtime: string | null;
+  /** Where runs go that name no region; a version that is not there would leave them waiting. */
+  defaultRegion: string;
+};
+
 /** All violations at once. Regions in byte order of their names, whatever order the rows have. */
-export function decideTargets(rows: readonly RegionRow[], runtime: string | null): TargetDecision {
+export function decideTargets(rows: readonly RegionRow[], { runtime, defaultRegion }: TargetRules): TargetDecision {
   const sorted = sortRegions(rows);
   const warnings = sorted
     .filter((row) => !row.canSchedule)
@@ -36,6 +43,7 @@ export function decideTargets(rows: readonly RegionRow[], runtime: string | null
     ...replicaViolations(used),
     ...used.filter((row) => row.regionId === null).map((row) => `Region "${row.region}" does not exist.`),
     ...used.flatMap((row) => runtimeViolation(row, runtime)),
+    ...defaultViolation(used, defaultRegion),
   ];
   const silent = used.filter((row) => row.regionId !== null && row.agents.length === 0);
   const passing = silent.map((row) => `Region "${row.region}": no agent has reported within the last 60 seconds.`);
@@ -46,6 +54,13 @@ export function decideTargets(rows: readonly RegionRow[], runtime: string | null
 
 function targetOf({ region, regionId, replicas }: RegionRow): Target[] {
   return regionId === null ? [] : [{ region, regionId, replicas: Number(replicas) }];
+}
+
+function defaultViolation(used: readonly RegionRow[], defaultRegion: string): string[] {
+  if (used.some((row) => row.region === defaultRegion)) return [];
+  return [
+    `The default region "${defaultRegion}" is not among the regions of this environment. Add it, or make another region the default.`,
+  ];
 }
 
 /** Node is what agents run on; Bun has to be installed there. */

@@ -10,6 +10,9 @@ import { decideTargets, type RegionRow, type Target, type TargetDecision } from 
 import type { OpenStep, StepDefinition } from "../withStep";
 
 const REGIONS_SQL = loadScript("deployments/workflow/sql/target-regions.sql");
+const DEFAULT_REGION_SQL = "SELECT default_region AS region FROM project WHERE id = $1";
+/** Of projects that chose none. */
+const DEFAULT_REGION = "local";
 const ARCHIVED_SQL = "SELECT archived_at FROM environment WHERE id = $1";
 /** An agent that was heard of within this time will take the version. */
 const HEARD_WITHIN_MS = 60_000;
@@ -39,7 +42,8 @@ async function readDecision({ deploymentId, deps: { pool, clock } }: DeploymentR
   if (!row) throw new DeployError("ended", "The deployment was deleted.");
   throwIfStopped(row);
   const { rows } = await pool.query<RegionRow>(REGIONS_SQL, [row.environmentId, new Date(clock.now() - HEARD_WITHIN_MS)]);
-  return decideTargets(rows, row.runtime);
+  const { rows: places } = await pool.query<{ region: string | null }>(DEFAULT_REGION_SQL, [row.projectId]);
+  return decideTargets(rows, { runtime: row.runtime, defaultRegion: places[0]?.region ?? DEFAULT_REGION });
 }
 
 async function checkInput({ deploymentId, deps: { pool } }: DeploymentRun, input: BuildInput): Promise<void> {
