@@ -14,6 +14,7 @@ import {
   Upload,
   type LucideIcon,
 } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { Banner } from "~/components/ui/Banner";
 import { FormToken, Submit } from "~/components/ui/forms";
 import { Words } from "~/components/ui/Words";
@@ -36,6 +37,7 @@ const QUESTIONS: Record<ChangeView["kind"], (view: ChangeView) => [string, strin
   rollback: (view) => [`Roll back ${view.envSlug} to`, "?"],
   confirm: () => ["Keep", "as the current version?"],
 };
+const DO_ICONS: Record<ChangeView["kind"], LucideIcon> = { promote: Upload, rollback: Undo2, confirm: Check };
 const AFTER: Record<ChangeView["kind"], string> = {
   promote: "After the promotion",
   rollback: "After the rollback",
@@ -45,6 +47,10 @@ const AFTER: Record<ChangeView["kind"], string> = {
 /** The confirm step: from and to side by side, what changes and what stays, both outcomes as buttons. */
 export function ConfirmChange({ view }: { view: ChangeView }) {
   const [before, after] = QUESTIONS[view.kind](view);
+  const DoIcon = DO_ICONS[view.kind];
+  const keep = useRef<HTMLAnchorElement>(null);
+  // Focus starts on the safe one. The attribute does it for a page that is loaded, this for one that is navigated to.
+  useEffect(() => keep.current?.focus(), []);
   return (
     <div className="rb">
       <header>
@@ -66,7 +72,7 @@ export function ConfirmChange({ view }: { view: ChangeView }) {
       </div>
       {view.refusal ? null : (
         <div className="twocol">
-          <Points title="What changes" icon={view.kind === "promote" ? Upload : Undo2} points={view.changes} />
+          <Points title="What changes" icon={DoIcon} points={view.changes} />
           <Points title="What stays as it is" icon={Check} points={view.stays} />
         </div>
       )}
@@ -74,12 +80,11 @@ export function ConfirmChange({ view }: { view: ChangeView }) {
         <FormToken intent={view.kind} />
         {view.refusal ? null : (
           <Submit intent={view.kind} busy={view.busyLabel} className="btn primary">
-            {view.kind === "rollback" ? <Undo2 className="i s" aria-hidden="true" /> : <Upload className="i s" aria-hidden="true" />}
+            <DoIcon className="i s" aria-hidden="true" />
             {view.doLabel}
           </Submit>
         )}
-        {/* Focus starts on the safe one. */}
-        <Link className="btn" to={view.keepHref} autoFocus>
+        <Link className="btn" to={view.keepHref} ref={keep} autoFocus>
           {view.keepLabel}
         </Link>
         <span className="grow" />

@@ -3,7 +3,7 @@ import { Ban, CircleCheck, RotateCw, TriangleAlert, Undo2, Upload } from "lucide
 import { CopyButton } from "~/components/ui/CopyButton";
 import { FormToken, Submit } from "~/components/ui/forms";
 import { Duration, Time } from "~/components/ui/Time";
-import { Words } from "~/components/ui/Words";
+import { plainWords, Words } from "~/components/ui/Words";
 import { STEP_TITLES, DEPLOYMENT_WORDS } from "~/presenters/deployments/status";
 import type { ActionName, DeploymentView, FactView, OutcomeView } from "~/presenters/deployments/views";
 import { formatDuration } from "~/utils/format";
@@ -79,7 +79,7 @@ function HeadActions({ view }: { view: DeploymentView }) {
   const can = (name: ActionName) => view.actions.some((action) => action.name === name && action.reason === null);
   return (
     <div className="row acts">
-      {view.failure ? <CopyButton text={reportText(view)} what="report" look="text" /> : null}
+      {view.failure ? <CopyButton text={reportText(view)} what="report" look="text" label="Copy report" /> : null}
       {can("confirm") ? (
         <Link className="btn primary" to={`${view.href}/promote`}>
           <CircleCheck className="i s" aria-hidden="true" />
@@ -169,7 +169,7 @@ function Facts({ title, facts }: { title: string; facts: readonly FactView[] }) 
 /** What one would paste into a message: versions, phase, error, where, why, next, full text. */
 export function reportText(view: DeploymentView): string {
   const { failure } = view;
-  const words = (value: FactView["value"]) => value.map((word) => (typeof word === "string" ? word : word.code)).join("");
+  const words = plainWords;
   const lines = [
     `Deployment ${view.version} (${view.shortCode}): ${DEPLOYMENT_WORDS[view.status]}, after ${formatDuration(view.tookMs)}`,
     ...(failure ? [failure.title, `Where: ${words(failure.where)}`, `Why: ${words(failure.why)}`, `Next: ${words(failure.next)}`] : []),

@@ -1,14 +1,14 @@
 import { Link } from "@remix-run/react";
 import { barScale } from "~/components/runs/RunsTable";
 import { Duration, EmptyValue, Time } from "~/components/ui/Time";
-import { Words } from "~/components/ui/Words";
+import { plainWords, Words } from "~/components/ui/Words";
 import type { DeploymentRow } from "~/presenters/deployments/views";
 import { formatDuration } from "~/utils/format";
 import { ActionMenu } from "./ActionMenu";
 import { CommitLines } from "./CommitText";
 import { DeploymentStatus } from "./DeploymentStatus";
 
-const WIDTHS = ["192px", undefined, "272px", "54px", "120px", "106px", "92px", "116px", "52px"];
+const WIDTHS = ["190px", undefined, "236px", "54px", "112px", "98px", "104px", "140px", "52px"];
 
 type Props = { rows: readonly DeploymentRow[]; asOf: number; caption: string };
 
@@ -66,7 +66,7 @@ function Row({ row, asOf, scale }: { row: DeploymentRow; asOf: number; scale: (m
       </td>
       <td className="m-s full">
         <DeploymentStatus status={row.status} />
-        <span className="l2">
+        <span className="l2" title={plainWords(row.note)}>
           <Words words={row.note} />
         </span>
       </td>

@@ -1,5 +1,5 @@
 import { ArrowDown, Download, WrapText } from "lucide-react";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { CopyButton } from "~/components/ui/CopyButton";
 import { useLogLines } from "~/hooks/useLogLines";
 import { plainText } from "~/presenters/deployments/ansi";
@@ -38,7 +38,7 @@ export function LogViewer({ log, title, href, live }: Props) {
   const window = useWindow(scroll.box, rows, virtual);
   const fileHref = `${href}?step=${log.step}&format=text`;
   return (
-    <div className={wrap && !virtual ? "dlog wrap" : "dlog"}>
+    <div className={virtual ? "dlog virtual" : wrap ? "dlog wrap" : "dlog"}>
       <header>
         <span className="meta soft num">{rangeText(shown, log)}</span>
         <span className="grow" />
@@ -137,7 +137,7 @@ function useLogScroll(rows: readonly LogRow[], { live, marked, firstSeq, loadEar
   const [seen, setSeen] = useState(rows.length);
   const scrolledTo = useRef(0);
 
-  useLayoutEffect(() => {
+  useEffect(() => {
     if (!following) return;
     setSeen(rows.length);
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
@@ -148,7 +148,7 @@ function useLogScroll(rows: readonly LogRow[], { live, marked, firstSeq, loadEar
     const target = wanted >= firstSeq ? wanted : marked;
     const at = rows.findIndex((row) => row.line.seq === target);
     const isOlder = target === wanted && wanted < (rows[0]?.line.seq ?? 0);
-    if (at >= 0 && box.current && (target === wanted || !live)) box.current.scrollTop = Math.max(0, at * ROW_PX - 60);
+    if (at >= 0 && box.current && (target === wanted || !live)) box.current.scrollTop = Math.max(0, topOf(box.current, target, at) - 60);
     if (at >= 0 && target === wanted) setFollowing(false);
     if (isOlder) void loadEarlier();
     // Once, when the log appears: later the reader decides.
@@ -165,6 +165,11 @@ function useLogScroll(rows: readonly LogRow[], { live, marked, firstSeq, loadEar
   }, []);
   const toggle = useCallback(() => setFollowing((before) => !before), []);
   return { box, following, fresh: live && !following ? Math.max(0, rows.length - seen) : 0, onScroll, toggle };
+}
+
+/** Where a line stands; of one that is not drawn it follows from its place. */
+function topOf(box: HTMLElement, seq: number | null, at: number): number {
+  return box.querySelector<HTMLElement>(`#L${seq}`)?.offsetTop ?? at * ROW_PX;
 }
 
 type Window = { rows: readonly LogRow[]; padTop: number; padBottom: number };

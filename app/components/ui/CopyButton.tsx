@@ -7,12 +7,14 @@ type Props = {
   what: string;
   /** `tiny`: the icon alone beside an id; `text`: icon and word. */
   look?: "tiny" | "text";
+  /** Word of the button; "Copy" without. */
+  label?: string;
 };
 
 const SHOWN_MS = 1_500;
 
 /** Copies `text`. Without JavaScript there is nothing to click, so it appears only once the page is alive. */
-export function CopyButton({ text, what, look = "tiny" }: Props) {
+export function CopyButton({ text, what, look = "tiny", label = "Copy" }: Props) {
   const [alive, setAlive] = useState(false);
   const [copied, setCopied] = useState(false);
   useEffect(() => setAlive(true), []);
@@ -32,7 +34,7 @@ export function CopyButton({ text, what, look = "tiny" }: Props) {
       onClick={copy}
     >
       <Icon className="i xs" aria-hidden="true" />
-      {look === "text" ? (copied ? "Copied" : "Copy") : null}
+      {look === "text" ? (copied ? "Copied" : label) : null}
     </button>
   );
 }

@@ -217,8 +217,8 @@ function stays({ current, target, counts, variables }: Facts, kind: Kind): Chang
   if (kind === "confirm") points.push({ icon: "run", title: ["New runs start on ", { code: target.version }], text: ["As they do now."] });
   else if (current) {
     const warm = kind === "rollback" ? "Its instances stay warm for 24 h." : "Idle instances are stopped after 30 min.";
-    const flight =
-      counts === null ? "Runs in flight finish" : `${runsWords(counts.running)} in flight ${counts.running === 1 ? "finishes" : "finish"}`;
+    const running = counts?.running ?? 0;
+    const flight = running === 0 ? "Runs in flight finish" : `${runsWords(running)} in flight ${running === 1 ? "finishes" : "finish"}`;
     points.push({ icon: "flight", title: [`${flight} on the version they began on`], text: [`Their retries and children too. ${warm}`] });
   }
   const changed: Words =

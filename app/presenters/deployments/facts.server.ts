@@ -181,7 +181,7 @@ export function tasksOf(worker: WorkerVersion | null): TaskLine[] {
     .sort((a, b) => (a.slug < b.slug ? -1 : 1))
     .map((task) => ({
       slug: task.slug,
-      file: task.exportName ? `${task.filePath} ${task.exportName}` : task.filePath,
+      file: task.filePath,
       detail: detailOf(task),
     }));
 }

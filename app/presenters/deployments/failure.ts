@@ -23,6 +23,8 @@ export type FailureFacts = {
 const SOURCE_LINE = /((?:\.{0,2}\/)?(?:[\w@.-]{1,80}\/){0,20}[\w@.-]{1,80}\.(?:tsx?|jsx?|mts|mjs|cts|cjs)):(\d{1,6})(?::(\d{1,6}))?/g;
 const MISSING_VARIABLE =
   /\b([A-Z][A-Z0-9]{0,40}_[A-Z0-9_]{1,80})\b[^.\n]{0,40}\b(?:is not set|is missing|not defined|is required|is undefined|must be set)/;
+/** Dependencies, Node itself, and the entry points that trigger.dev puts around the code. */
+const NOT_THEIRS = /node_modules|node:|\/internal\/|managed-(?:index|run)-/;
 const LONGEST_TITLE = 300;
 const MOST_SEARCHED = 20_000;
 
@@ -49,7 +51,7 @@ export function sourcePlace(text: string): string | null {
   for (const match of text.matchAll(SOURCE_LINE)) {
     const [place = "", file = ""] = match;
     const before = text.slice(Math.max(0, match.index - 80), match.index);
-    if (/node_modules|node:|\/internal\//.test(file) || /(node_modules|node:internal)[^\s]*$/.test(before)) continue;
+    if (NOT_THEIRS.test(file) || /(node_modules|node:)\S*$/.test(before)) continue;
     return place.replace(/^\.\//, "");
   }
   return null;

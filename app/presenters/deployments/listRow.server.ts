@@ -80,7 +80,7 @@ export function toDeploymentRow(row: ListedDeployment, context: RowContext): Dep
 
 /** "eu 2/2, us 0/2"; null before there are any. */
 export function regionsText(regions: readonly ListedRegion[], phase: Phase): string | null {
-  if (regions.length === 0) return null;
+  if (regions.length === 0) return phase === "stopped" ? "none running" : null;
   const wanted = regions.filter((region) => region.wanted > 0 || region.running > 0);
   if (wanted.length === 0) return phase === "stopped" || phase === "ready" ? "none running" : null;
   return wanted.map((region) => `${region.region} ${region.running}/${region.wanted}`).join(", ");
@@ -121,18 +121,23 @@ function interruptedNote(row: ListedDeployment): string {
 function readyNote(row: ListedDeployment, context: RowContext, current: boolean): Words {
   const periods = periodsOf(context.moves, row.id);
   const last = periods.at(-1);
-  const when = (ms: number) => listTime(ms, context.nowMs, context.timeZone);
+  const when = (ms: number) => shortTime(ms, context);
   if (current && last) return [`Serves every new run since ${when(last.from)}`];
   if (!last) return [row.skipPromotion ? "Not promoted: --skip-promotion" : "Never current"];
   if (last.rolledBack && last.to !== null) return [`Rolled back at ${when(last.to)}${row.phase === "ready" ? ", still warm" : ""}`];
   return [wasCurrent(last, context)];
 }
 
-/** "Was current 09:18:00 to 11:02:10" of today, "Was current for 8 h 49 min" before. */
+/** To the minute: a second line has little room. */
+function shortTime(ms: number, { nowMs, timeZone }: Pick<RowContext, "nowMs" | "timeZone">): string {
+  return listTime(ms, nowMs, timeZone).replace(/:\d\d$/, "");
+}
+
+/** "Was current 09:18 to 11:02" of today, "Was current for 8 h 49 min" before. */
 function wasCurrent(period: Period, { nowMs, timeZone }: RowContext): string {
   const to = period.to ?? nowMs;
   const today = listTime(period.from, nowMs, timeZone) === clockTime(period.from, timeZone);
-  if (today) return `Was current ${clockTime(period.from, timeZone)} to ${clockTime(to, timeZone)}`;
+  if (today) return `Was current ${shortTime(period.from, { nowMs, timeZone })} to ${shortTime(to, { nowMs, timeZone })}`;
   return `Was current for ${formatDuration(to - period.from)}`;
 }
 

@@ -122,7 +122,7 @@ function doneText(step: Step, { facts, logs }: PhasesInput): string {
     case "network":
       return `Runs of this version go to ${regionList(facts.regionNames)}`;
     case "finalizing":
-      return cut(facts.finalized ?? "Ready");
+      return cut(facts.finalized || "Ready");
   }
 }
 
