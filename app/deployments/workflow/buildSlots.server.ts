@@ -2,6 +2,7 @@
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";
 import type { Workflow } from "../ports";
+import { letGoWhenDead } from "./guard.server";
 
 const ENTER_SQL = loadScript("deployments/workflow/sql/slot-enter.sql");
 const DROP_SQL = loadScript("deployments/workflow/sql/slots-drop.sql");
@@ -69,5 +70,10 @@ export async function renewSlots(pool: Pool, deploymentIds: readonly string[], n
 /** Slots of deployments that ended without giving them back. Whoever waits for them is given them. */
 export async function repairSlots(pool: Pool, ports: SlotPorts, nowMs: number): Promise<void> {
   const { rows } = await pool.query<{ organizationId: string }>('SELECT DISTINCT organization_id AS "organizationId" FROM build_slot');
-  for (const { organizationId } of rows) await inTransaction(pool, (tx) => grantSlots(tx, ports, { organizationId, nowMs }));
+  for (const { organizationId } of rows) {
+    await inTransaction(pool, async (tx) => {
+      await letGoWhenDead(tx);
+      await grantSlots(tx, ports, { organizationId, nowMs });
+    });
+  }
 }

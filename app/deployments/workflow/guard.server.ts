@@ -6,9 +6,13 @@ import { DeployError, FencedError } from "./errors";
 
 const LOCK_SQL = `SELECT ${DEPLOYMENT_COLUMNS} FROM deployment d WHERE d.id = $1 AND d.leader_epoch <= $2::bigint FOR NO KEY UPDATE OF d`;
 const LEASE_SQL = "SELECT 1 FROM deployer_lease WHERE name = 'deployer' AND epoch = $1::bigint";
-/** A process that is killed, or a machine that is gone, must not keep its successor from the rows it had locked. */
 const MORTAL_SQL =
-  "SELECT set_config('client_connection_check_interval', '1000', true), set_config('idle_in_transaction_session_timeout', '20000', true)";
+  "SELECT set_config('client_connection_check_interval', '1000', true), set_config('idle_in_transaction_session_timeout', '10000', true)";
+
+/** For the rest of a transaction: a process that is killed or paused, or a machine that is gone, keeps its locks only so long. */
+export async function letGoWhenDead(tx: PoolClient): Promise<void> {
+  await tx.query(MORTAL_SQL);
+}
 
 /**
  * Throws FencedError, with nothing written, when this process is not the deployer any more. The lease is read after the
@@ -19,10 +23,7 @@ export async function guarded<T>(
   key: { deploymentId: string; epoch: number },
   work: (tx: PoolClient, row: DeploymentRecord) => Promise<T>
 ): Promise<T> {
-  return inTransaction(pool, async (tx) => {
-    await tx.query(MORTAL_SQL);
-    return work(tx, await guardedRow(tx, key));
-  });
+  return inTransaction(pool, async (tx) => work(tx, await guardedRow(tx, key)));
 }
 
 /** The same within a transaction that has begun, for those that lock the environment first. */
@@ -30,6 +31,7 @@ export async function guardedRow(
   tx: PoolClient,
   { deploymentId, epoch }: { deploymentId: string; epoch: number }
 ): Promise<DeploymentRecord> {
+  await letGoWhenDead(tx);
   const { rows } = await tx.query<DeploymentRecord>(LOCK_SQL, [deploymentId, epoch]);
   const lease = await tx.query(LEASE_SQL, [epoch]);
   const row = rows[0];

@@ -21,6 +21,9 @@ const POOL_SIZE = 6;
 const MAX_RECOVERIES = 1_000;
 const FORGET_PAGE = 500;
 
+/** Locks of a deployer that was paused or whose machine is gone must not outlast its lease by much. */
+const SESSION_SETTINGS = "-c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=1000";
+
 const KEY = Symbol.for("sluice.deployer");
 type Holder = { [KEY]?: { session: DbosSession | null } };
 
@@ -49,7 +52,7 @@ export class DbosSession implements EngineSession {
     private readonly options: DbosSessionOptions
   ) {
     this.timer = setInterval(() => void this.reread(), REREAD_EVERY_MS);
-    this.pool = createPool({ url: options.directDatabaseUrl, max: POOL_SIZE, name: "sluice-deployer", log: options.log });
+    this.pool = createPool({ url: mortalUrl(options.directDatabaseUrl), max: POOL_SIZE, name: "sluice-deployer", log: options.log });
   }
 
   /** Picks up what an earlier deployer left. Throws while another session of this process is open. */
@@ -194,4 +197,10 @@ async function hasAnswer({ check }: Reread): Promise<boolean> {
     if (error instanceof DeployError) return true;
     throw error;
   }
+}
+
+function mortalUrl(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.searchParams.set("options", [url.searchParams.get("options"), SESSION_SETTINGS].filter(Boolean).join(" "));
+  return url.href;
 }

@@ -1,5 +1,4 @@
 /** queued: gives way to a newer deployment where the environment wants that, then waits for a build slot. */
-import { inTransaction } from "../../../platform/db.server";
 import { deploymentById } from "../../deploymentRows.server";
 import { endDeployment } from "../../endDeployment.server";
 import type { DeploymentRecord } from "../../ports";
@@ -45,8 +44,9 @@ function standInLine(run: DeploymentRun): Promise<void> {
   });
 }
 
-function releaseSlot({ deploymentId, deps }: DeploymentRun): Promise<void> {
-  return inTransaction(deps.pool, (tx) => leaveLine(tx, deps, { deploymentId, nowMs: deps.clock.now() }));
+function releaseSlot(run: DeploymentRun): Promise<void> {
+  const { deploymentId, deps } = run;
+  return guarded(deps.pool, run, (tx) => leaveLine(tx, deps, { deploymentId, nowMs: deps.clock.now() }));
 }
 
 /** `newer`: another deployment takes this one's place. Reads only. */
