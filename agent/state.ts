@@ -1,5 +1,5 @@
 /** What an agent remembers in its data directory: its name, its port, the users of environments; and that it is the only one there. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
@@ -18,6 +18,15 @@ type State = z.output<typeof stateSchema>;
 
 /** Above every range that distributions and systemd hand out, below the sign bit. */
 const FIRST_UID = 1_900_000_000;
+/** Users of one agent. Agents of one machine must not share any: each ends all processes of a user when a build of it ends. */
+const UIDS_PER_AGENT = 1_000;
+const UID_BLOCKS = 200_000;
+
+/** First uid of the agent with this data directory. */
+function firstUid(dataDir: string): number {
+  const block = createHash("sha256").update(path.resolve(dataDir)).digest().readUInt32BE(0) % UID_BLOCKS;
+  return FIRST_UID + block * UIDS_PER_AGENT;
+}
 
 export class AgentState {
   private readonly file: string;
@@ -56,7 +65,7 @@ export class AgentState {
   uidOf(environmentId: string): number {
     const known = this.state.uids[environmentId];
     if (known !== undefined) return known;
-    const uid = Math.max(FIRST_UID - 1, ...Object.values(this.state.uids)) + 1;
+    const uid = Math.max(firstUid(this.dataDir) - 1, ...Object.values(this.state.uids)) + 1;
     this.state.uids[environmentId] = uid;
     this.save();
     return uid;

@@ -1,6 +1,6 @@
 /** Deployments as rows, in any phase, for tests of what reads them: the tables as the workflow would have left them. */
 import { mintId } from "../app/utils/ids";
-import { isTerminal, STATUS_OF_PHASE, STEPS, stepOfPhase, type Phase, type Step } from "../app/deployments/phases";
+import { isTerminal, STATUS_OF_PHASE, STEPS, stepOfPhase, type Phase, type Step, type WireStatus } from "../app/deployments/phases";
 import { newShortCode } from "../app/deployments/versions";
 import type { EnvironmentView } from "../app/environments/types";
 import type { Pool } from "../app/platform/db.server";
@@ -59,32 +59,11 @@ export class DeploymentFactory {
     const workerId = isBuilt ? await this.worker(input, createdAt) : null;
     const bundle = (input.bundle ?? isBuilt) ? await this.bundle() : null;
     const shortCode = newShortCode();
-    const endedAt = steps.at(-1)?.endedAt ?? createdAt;
-    const isFailure = phase === "failed";
-    const message = input.error?.split("\n")[0] ?? "It failed";
-    const status = input.timedOut ? "TIMED_OUT" : STATUS_OF_PHASE[phase];
-    const errorData = isFailure ? { name: "Error", message, stack: input.stack, stderr: input.stderr } : null;
-    const git = {
-      commitMessage: input.message ?? "Retry card capture on 429",
-      commitRef: input.branch ?? "main",
-      commitSha: input.sha ?? "7be20d4c0ffee",
-    };
     await this.insert("deployment", {
       ...{ id, project_id: this.env.project.id, environment_id: this.env.id, short_code: shortCode, version: input.version },
-      ...{ content_hash: "c".repeat(64), phase, status, desired_state: phase === "stopped" ? "stopped" : "running", runtime: "node" },
-      ...{ runtime_version: "22.11.0", worker_version_id: workerId, release_digest: release, bundle_key: bundle, from_bundle: true },
-      ...{
-        skip_promotion: input.skipPromotion ?? false,
-        triggered_via: input.triggeredVia === undefined ? "cli:manual" : input.triggeredVia,
-      },
-      ...{ triggered_by_id: input.triggeredById ?? null, git, commit_sha: git.commitSha, external_id: input.externalId ?? null },
-      ...{
-        canceled_reason: input.canceledReason ?? (phase === "cancelled" ? "Cancelled by user" : null),
-        failure_code: input.code ?? null,
-      },
-      ...{ failure_step: ERROR_STATES.has(phase) ? (steps.at(-1)?.step ?? null) : null, error_data: errorData, created_at: createdAt },
-      ...{ deployed_at: status === "DEPLOYED" ? endedAt : null, failed_at: isFailure ? endedAt : null },
-      canceled_at: status === "CANCELED" ? endedAt : null,
+      ...{ worker_version_id: workerId, release_digest: release, bundle_key: bundle, created_at: createdAt },
+      ...originOf(input),
+      ...endOf(phase, input, steps),
     });
     for (const step of steps) await this.insert("deployment_step", { deployment_id: id, ...columnsOf(step) });
     for (const [region, replicas] of Object.entries(input.regions ?? {})) await this.topology(id, region, replicas);
@@ -224,6 +203,41 @@ export class DeploymentFactory {
     const marks = names.map((_, i) => `$${i + 1}`).join(", ");
     await this.pool.query(`INSERT INTO ${table} (${names.map((name) => `"${name}"`).join(", ")}) VALUES (${marks})`, values);
   }
+}
+
+function originOf(input: FactoryInput): Record<string, unknown> {
+  const { message = "Retry card capture on 429", branch = "main", sha = "7be20d4c0ffee", triggeredVia = "cli:manual" } = input;
+  return {
+    ...{ content_hash: "c".repeat(64), runtime: "node", runtime_version: "22.11.0", from_bundle: true, commit_sha: sha },
+    ...{ git: { commitMessage: message, commitRef: branch, commitSha: sha }, triggered_via: triggeredVia },
+    ...{
+      skip_promotion: input.skipPromotion ?? false,
+      triggered_by_id: input.triggeredById ?? null,
+      external_id: input.externalId ?? null,
+    },
+  };
+}
+
+function endOf(phase: Phase, input: FactoryInput, steps: readonly StepRow[]): Record<string, unknown> {
+  const status = input.timedOut ? "TIMED_OUT" : STATUS_OF_PHASE[phase];
+  const last = steps.at(-1);
+  const endedAt = last?.endedAt ?? null;
+  return {
+    ...{ phase, status, desired_state: phase === "stopped" ? "stopped" : "running", failure_code: input.code ?? null },
+    ...{ canceled_reason: reasonOf(phase, input), failure_step: ERROR_STATES.has(phase) ? last?.step : null },
+    error_data: phase === "failed" ? errorOf(input) : null,
+    deployed_at: status === "DEPLOYED" ? endedAt : null,
+    failed_at: phase === "failed" ? endedAt : null,
+    canceled_at: status === "CANCELED" ? endedAt : null,
+  };
+}
+
+function reasonOf(phase: Phase, { canceledReason }: FactoryInput): string | null {
+  return canceledReason ?? (phase === "cancelled" ? "Cancelled by user" : null);
+}
+
+function errorOf({ stack, stderr, error = "It failed" }: FactoryInput): Record<string, unknown> {
+  return { name: "Error", message: error.split("\n")[0], stack, stderr };
 }
 
 type StepRow = { step: Step; startedAt: Date; endedAt: Date | null; error: string | null };

@@ -3,7 +3,7 @@ import type { Actor } from "../deployments/ports";
 import { ChangeFailedError } from "../deployments/promotion/changeCurrentDeployment.server";
 import type { Direction } from "../deployments/promotion/decidePromotion";
 import { errorMessage } from "../platform/logger";
-import { findDeployment } from "../presenters/deployments/find.server";
+import { deploymentOfCode } from "../deployments/findByShortCode.server";
 import { AppError } from "../utils/appError";
 import type { Flash } from "./cookies.server";
 import { traceOf } from "./deploymentCall.server";
@@ -51,7 +51,7 @@ const ACTS: Record<string, Act> = {
 export async function actOnDeployment(place: Place, input: { intent: string; code: string; request: Request }): Promise<DeploymentDone> {
   const act = Object.hasOwn(ACTS, input.intent) ? ACTS[input.intent] : undefined;
   if (!act) throw unknownIntent(input.intent);
-  const { id, version, shortCode: code } = await findDeployment(place.app.deployments.pool, place.env, input.code);
+  const { id, version, shortCode: code } = await deploymentOfCode(place.app.deployments.pool, place.env, input.code);
   const command = { ...place, id, version, code, actor: userActor(input.request, place.user) };
   return act(command).catch((error: unknown) => refused(error, `${place.base}/deployments/${code}`));
 }
@@ -61,7 +61,7 @@ export type CurrentChange = { code: string; direction: Direction; request: Reque
 /** Promote or roll back, as the confirm page asks for it. A refusal is a banner with the text of the decision. */
 export async function changeCurrent(place: Place, { code, direction, request }: CurrentChange): Promise<DeploymentDone> {
   const { app, env, base, user } = place;
-  const target = await findDeployment(app.deployments.pool, env, code);
+  const target = await deploymentOfCode(app.deployments.pool, env, code);
   const href = `${base}/deployments`;
   try {
     const actor = userActor(request, user);

@@ -2,7 +2,7 @@
 import type { LoaderFunctionArgs } from "@remix-run/node";
 import { requireMemberEnvironment } from "../api/page.server";
 import { eventStream } from "../platform/sse.server";
-import { findDeployment } from "../presenters/deployments/find.server";
+import { deploymentOfCode } from "../deployments/findByShortCode.server";
 import { getApp } from "../wiring.server";
 
 /** What nothing announces (an agent that fell silent) shows with the next of these. */
@@ -12,7 +12,7 @@ const REMINDER_MS = 5_000;
 export async function loader({ request, params }: LoaderFunctionArgs): Promise<Response> {
   const env = await requireMemberEnvironment(request, params.env ?? "");
   const { feed, pool } = getApp().deployments;
-  const { id } = await findDeployment(pool, env, params.code ?? "");
+  const { id } = await deploymentOfCode(pool, env, params.code ?? "");
   return eventStream({
     signal: request.signal,
     open: (sink) => {

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { requireMemberEnvironment } from "../api/page.server";
 import { STEPS } from "../deployments/phases";
-import { findDeployment } from "../presenters/deployments/find.server";
+import { deploymentOfCode } from "../deployments/findByShortCode.server";
 import { logText, RANGE_LINES, readLogRange } from "../presenters/deployments/log.server";
 import { AppError } from "../utils/appError";
 import { getApp } from "../wiring.server";
@@ -22,7 +22,7 @@ const querySchema = z.object({
 export async function loader({ request, params }: LoaderFunctionArgs): Promise<Response> {
   const env = await requireMemberEnvironment(request, params.env ?? "");
   const { pool } = getApp().deployments;
-  const deployment = await findDeployment(pool, env, params.code ?? "");
+  const deployment = await deploymentOfCode(pool, env, params.code ?? "");
   const search = new URL(request.url).searchParams;
   const parsed = querySchema.safeParse({ step: search.get("step"), after: search.get("after") ?? 0, before: search.get("before") });
   if (!parsed.success) throw new AppError("invalid_query", 400, `Invalid query parameter "${String(parsed.error.issues[0]?.path[0])}".`);

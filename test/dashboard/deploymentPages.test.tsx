@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { STEPS, type Phase } from "~/deployments/phases";
-import { DEPLOYMENT_WORDS } from "~/presenters/deployments/status";
+import { DEPLOYMENT_WORDS } from "~/utils/deploymentWords";
 import { reportText } from "~/components/deployments/DeploymentPage";
 import { confirmStory, deploymentStories, listStory, pageStory, pageView, STATUSES, stepsUpTo } from "./deploymentStories";
 import { renderAt } from "./render";

@@ -4,7 +4,7 @@ import { CopyButton } from "~/components/ui/CopyButton";
 import { FormToken, Submit } from "~/components/ui/forms";
 import { Duration, Time } from "~/components/ui/Time";
 import { plainWords, Words } from "~/components/ui/Words";
-import { STEP_TITLES, DEPLOYMENT_WORDS } from "~/presenters/deployments/status";
+import { STEP_TITLES, DEPLOYMENT_WORDS } from "~/utils/deploymentWords";
 import type { ActionName, DeploymentView, FactView, OutcomeView } from "~/presenters/deployments/views";
 import { formatDuration } from "~/utils/format";
 import { ActionMenu } from "./ActionMenu";

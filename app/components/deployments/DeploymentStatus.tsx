@@ -16,7 +16,7 @@ import {
   type LucideIcon,
 } from "lucide-react";
 import type { Step } from "~/deployments/phases";
-import { DEPLOYMENT_WORDS } from "~/presenters/deployments/status";
+import { DEPLOYMENT_WORDS } from "~/utils/deploymentWords";
 import type { PhaseView, ShownDeployment } from "~/presenters/deployments/views";
 
 type Look = { icon: LucideIcon; family: string };

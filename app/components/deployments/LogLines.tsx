@@ -1,6 +1,6 @@
 import { memo } from "react";
 import { useTimeZone } from "~/hooks/timeZone";
-import { ansiSpans } from "~/presenters/deployments/ansi";
+import { ansiSpans } from "~/utils/ansi";
 import type { DeploymentLogLine } from "~/presenters/deployments/views";
 import { clockTime } from "~/utils/format";
 

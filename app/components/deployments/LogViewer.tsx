@@ -2,7 +2,7 @@ import { ArrowDown, Download, WrapText } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { CopyButton } from "~/components/ui/CopyButton";
 import { useLogLines } from "~/hooks/useLogLines";
-import { plainText } from "~/presenters/deployments/ansi";
+import { plainText } from "~/utils/ansi";
 import type { DeploymentLogLine, LogView } from "~/presenters/deployments/views";
 import { formatCount, plural } from "~/utils/format";
 import { LogLines, logRows, type LogRow } from "./LogLines";
@@ -38,47 +38,64 @@ export function LogViewer({ log, title, href, live }: Props) {
   const window = useWindow(scroll.box, rows, virtual);
   const fileHref = `${href}?step=${log.step}&format=text`;
   return (
-    <div className={virtual ? "dlog virtual" : wrap ? "dlog wrap" : "dlog"}>
+    <div className={lookOf(virtual, wrap)}>
       <header>
         <span className="meta soft num">{rangeText(shown, log)}</span>
         <span className="grow" />
         {alive ? <Tools log={log} filter={filter} onFilter={setFilter} /> : null}
-        {alive ? (
-          <button
-            type="button"
-            className="btn sm ghost hide-sm"
-            aria-pressed={wrap && !virtual}
-            disabled={virtual}
-            title={virtual ? "Logs of more than 500 rows are not wrapped. Download the log to read it wrapped." : undefined}
-            onClick={() => setWrap(!wrap)}
-          >
-            <WrapText className="i xs" aria-hidden="true" />
-            Wrap
-          </button>
-        ) : null}
+        {alive ? <WrapButton wrap={wrap} virtual={virtual} onToggle={() => setWrap(!wrap)} /> : null}
         <a className="btn sm ghost" href={fileHref} download>
           <Download className="i xs" aria-hidden="true" />
           Download
         </a>
         {alive ? <CopyButton text={copyText(shown)} what={`log of ${title}`} look="text" /> : null}
-        {alive && live ? (
-          <button type="button" className="btn sm" aria-pressed={scroll.following} onClick={scroll.toggle}>
-            <ArrowDown className="i xs" aria-hidden="true" />
-            {scroll.following ? "Following" : "Follow"}
-          </button>
-        ) : null}
+        {alive && live ? <FollowButton following={scroll.following} onToggle={scroll.toggle} /> : null}
       </header>
       <div className="lines" ref={scroll.box} onScroll={scroll.onScroll} tabIndex={0} role="region" aria-label={`Log of ${title}`}>
         {earlier > 0 ? <Earlier count={earlier} loading={loading} alive={alive} fileHref={fileHref} onLoad={loadEarlier} /> : null}
-        <LogLines rows={window.rows} label={`${title} log`} marked={marked} padTop={window.padTop} padBottom={window.padBottom} />
-        {scroll.fresh > 0 ? (
-          <button type="button" className="fresh newlines" onClick={scroll.toggle}>
-            <ArrowDown className="i xs" aria-hidden="true" />
-            {plural(scroll.fresh, "new line")}
-          </button>
-        ) : null}
+        <LogLines {...window} label={`${title} log`} marked={marked} />
+        {scroll.fresh > 0 ? <NewLines count={scroll.fresh} onShow={scroll.toggle} /> : null}
       </div>
     </div>
+  );
+}
+
+function lookOf(virtual: boolean, wrap: boolean): string {
+  if (virtual) return "dlog virtual";
+  return wrap ? "dlog wrap" : "dlog";
+}
+
+function WrapButton({ wrap, virtual, onToggle }: { wrap: boolean; virtual: boolean; onToggle: () => void }) {
+  return (
+    <button
+      type="button"
+      className="btn sm ghost hide-sm"
+      aria-pressed={wrap && !virtual}
+      disabled={virtual}
+      title={virtual ? "Logs of more than 500 rows are not wrapped. Download the log to read it wrapped." : undefined}
+      onClick={onToggle}
+    >
+      <WrapText className="i xs" aria-hidden="true" />
+      Wrap
+    </button>
+  );
+}
+
+function FollowButton({ following, onToggle }: { following: boolean; onToggle: () => void }) {
+  return (
+    <button type="button" className="btn sm" aria-pressed={following} onClick={onToggle}>
+      <ArrowDown className="i xs" aria-hidden="true" />
+      {following ? "Following" : "Follow"}
+    </button>
+  );
+}
+
+function NewLines({ count, onShow }: { count: number; onShow: () => void }) {
+  return (
+    <button type="button" className="fresh newlines" onClick={onShow}>
+      <ArrowDown className="i xs" aria-hidden="true" />
+      {plural(count, "new line")}
+    </button>
   );
 }
 
@@ -144,13 +161,12 @@ function useLogScroll(rows: readonly LogRow[], { live, marked, firstSeq, loadEar
   }, [rows.length, following]);
 
   useEffect(() => {
-    const wanted = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? Number.NaN);
-    const target = wanted >= firstSeq ? wanted : marked;
+    const linked = linkedLine(firstSeq);
+    const target = linked ?? marked;
     const at = rows.findIndex((row) => row.line.seq === target);
-    const isOlder = target === wanted && wanted < (rows[0]?.line.seq ?? 0);
-    if (at >= 0 && box.current && (target === wanted || !live)) box.current.scrollTop = Math.max(0, topOf(box.current, target, at) - 60);
-    if (at >= 0 && target === wanted) setFollowing(false);
-    if (isOlder) void loadEarlier();
+    if (linked !== null) setFollowing(false);
+    if (linked !== null && at < 0) void loadEarlier();
+    if (box.current && at >= 0 && (linked !== null || !live)) box.current.scrollTop = Math.max(0, topOf(box.current, target, at) - 60);
     // Once, when the log appears: later the reader decides.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);
@@ -165,6 +181,12 @@ function useLogScroll(rows: readonly LogRow[], { live, marked, firstSeq, loadEar
   }, []);
   const toggle = useCallback(() => setFollowing((before) => !before), []);
   return { box, following, fresh: live && !following ? Math.max(0, rows.length - seen) : 0, onScroll, toggle };
+}
+
+/** The line that the address names, when it is one of this log. */
+function linkedLine(firstSeq: number): number | null {
+  const seq = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? Number.NaN);
+  return seq >= firstSeq ? seq : null;
 }
 
 /** Where a line stands; of one that is not drawn it follows from its place. */

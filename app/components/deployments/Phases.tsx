@@ -92,28 +92,36 @@ const STATE_WORDS: Record<PhaseView["state"], string> = {
 
 /** Null for a row without anything below it. */
 function bodyOf(row: PhaseView, view: DeploymentView): ReactNode {
-  const failure =
-    view.failure && row.state === "error" && (view.failure.step === row.step || view.failure.step === null) ? view.failure : null;
-  const regions = row.step === "deploying" && view.regions.length > 0 && row.state !== "pending";
-  const fullError = failure === null && row.error !== null && row.error.includes("\n") ? row.error : null;
-  const progress = row.state === "active" && row.usuallyMs !== null;
-  if (!failure && !regions && !fullError && !progress && row.log === null) return null;
-  const live = row.state === "active";
+  const shown = row.state !== "pending";
+  const parts = [
+    row.state === "active" && row.usuallyMs !== null ? <PhaseProgress key="progress" row={row} asOf={view.asOf} /> : null,
+    errorOf(row, view),
+    shown && row.step === "deploying" && view.regions.length > 0 ? <Regions key="regions" view={view} /> : null,
+    row.log ? <LogViewer key="log" log={row.log} title={row.title} href={view.logHref} live={row.state === "active"} /> : null,
+  ];
+  return parts.some((part) => part !== null) ? <div className="phbody">{parts}</div> : null;
+}
+
+/** The explained failure in its own row; elsewhere the full text, where it says more than the sentence. */
+function errorOf(row: PhaseView, { failure }: DeploymentView): ReactNode {
+  if (row.state !== "error") return null;
+  if (failure && (failure.step === row.step || failure.step === null)) return <FailurePanel key="failure" failure={failure} />;
+  if (!row.error?.includes("\n")) return null;
   return (
-    <div className="phbody">
-      {progress ? <PhaseProgress row={row} asOf={view.asOf} /> : null}
-      {failure ? <FailurePanel failure={failure} /> : null}
-      {fullError ? (
-        <div>
-          <FullError text={fullError} />
-        </div>
-      ) : null}
-      {regions ? <RegionCards regions={view.regions} /> : null}
-      {regions && view.instances.length > 0 ? (
+    <div key="error">
+      <FullError text={row.error} />
+    </div>
+  );
+}
+
+function Regions({ view }: { view: DeploymentView }) {
+  return (
+    <>
+      <RegionCards regions={view.regions} />
+      {view.instances.length > 0 ? (
         <InstancesTable instances={view.instances} version={view.version} asOf={view.asOf} live={!view.terminal} />
       ) : null}
-      {row.log ? <LogViewer log={row.log} title={row.title} href={view.logHref} live={live} /> : null}
-    </div>
+    </>
   );
 }
 

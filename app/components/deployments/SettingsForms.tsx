@@ -174,32 +174,7 @@ export function RegionSettingsForm({ view, violations, typed, regionsHref }: Reg
             </thead>
             <tbody>
               {view.regions.map((region) => (
-                <tr key={region.regionId}>
-                  <td>
-                    <input
-                      type="checkbox"
-                      className="check"
-                      name="region"
-                      value={region.region}
-                      defaultChecked={refused ? region.region in typed : region.replicas !== null}
-                      aria-label={`Deploy to ${region.region}`}
-                    />
-                  </td>
-                  <td className="name">
-                    {region.region}
-                    {region.canSchedule ? null : <span className="muted"> takes no deployments now</span>}
-                  </td>
-                  <td>
-                    <input
-                      className="input num"
-                      name={`replicas:${region.region}`}
-                      inputMode="numeric"
-                      maxLength={12}
-                      defaultValue={(refused ? typed[region.region] : undefined) ?? region.replicas ?? 1}
-                      aria-label={`Replicas in ${region.region}`}
-                    />
-                  </td>
-                </tr>
+                <RegionRow key={region.regionId} region={region} typed={refused ? typed : null} />
               ))}
             </tbody>
           </table>
@@ -212,6 +187,39 @@ export function RegionSettingsForm({ view, violations, typed, regionsHref }: Reg
         </div>
       </Form>
     </section>
+  );
+}
+
+type RegionRowProps = { region: DeploySettingsView["regions"][number]; typed: Readonly<Record<string, string>> | null };
+
+function RegionRow({ region: { region, replicas, canSchedule }, typed }: RegionRowProps) {
+  return (
+    <tr>
+      <td>
+        <input
+          type="checkbox"
+          className="check"
+          name="region"
+          value={region}
+          defaultChecked={typed ? region in typed : replicas !== null}
+          aria-label={`Deploy to ${region}`}
+        />
+      </td>
+      <td className="name">
+        {region}
+        {canSchedule ? null : <span className="muted"> takes no deployments now</span>}
+      </td>
+      <td>
+        <input
+          className="input num"
+          name={`replicas:${region}`}
+          inputMode="numeric"
+          maxLength={12}
+          defaultValue={typed?.[region] ?? replicas ?? 1}
+          aria-label={`Replicas in ${region}`}
+        />
+      </td>
+    </tr>
   );
 }
 

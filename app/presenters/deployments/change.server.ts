@@ -11,7 +11,7 @@ import type { Words } from "../views";
 import { decide } from "./actions.server";
 import { commitOf } from "./commit";
 import { changedTasks, names, runsWords } from "./facts.server";
-import { findDeployment } from "./find.server";
+import { deploymentOfCode } from "../../deployments/findByShortCode.server";
 import { periodsOf } from "./periods";
 import { readRegions } from "./regionCards.server";
 import { readMoves, readPointerFacts, type NamedMove, type Pointer } from "./rows.server";
@@ -64,7 +64,7 @@ export async function presentChange(app: ChangeApp, input: ChangeInput): Promise
 async function readFacts(app: ChangeApp, input: ChangeInput): Promise<Facts> {
   const { env } = input;
   const { pool } = app.deployments;
-  const target = await findDeployment(pool, env, input.code);
+  const target = await deploymentOfCode(pool, env, input.code);
   const pointer = await readPointerFacts(pool, env.id);
   const [current, moves, counts] = await Promise.all([
     pointer ? deploymentById(pool, pointer.currentId) : null,
@@ -139,25 +139,27 @@ function soon({ decision }: Facts): string {
 }
 
 function swapChanges(facts: Facts, kind: "promote" | "rollback"): ChangePoint[] {
-  const { target, counts, workers, pointer, decision } = facts;
-  const queued =
-    counts === null || counts.queued === 0 ? [] : [`So do ${runsWords(counts.queued)} that wait and are not locked to a version.`];
+  const { target, counts, workers, decision } = facts;
+  const queued = counts?.queued ? [`So do ${runsWords(counts.queued)} that wait and are not locked to a version.`] : [];
   const points: ChangePoint[] = [{ icon: "run", title: ["New runs start on ", { code: target.version }], text: queued }];
-  if (decision.kind === "swap" && decision.wake)
-    points.push({
-      icon: "run",
-      title: ["Its replicas are started first"],
-      text: ["They were stopped. If they do not become healthy, nothing changes."],
-    });
-  if (workers.target && workers.current && workers.target.id !== workers.current.id)
-    points.push(...taskChanges(workers.current, workers.target));
+  if (decision.kind === "swap" && decision.wake) points.push(WAKES);
+  if (workers.target && workers.current) points.push(...taskChanges(workers.current, workers.target));
+  return [...points, ...promotionChanges(facts, kind)];
+}
+
+const WAKES: ChangePoint = {
+  icon: "run",
+  title: ["Its replicas are started first"],
+  text: ["They were stopped. If they do not become healthy, nothing changes."],
+};
+
+function promotionChanges({ pointer }: Facts, kind: "promote" | "rollback"): ChangePoint[] {
   if (kind === "rollback" && pointer) {
     const text = "Later deployments become ready, not current, until you promote one or confirm this version.";
-    points.push({ icon: "pause", title: ["Automatic promotion pauses"], text: [text] });
+    return [{ icon: "pause", title: ["Automatic promotion pauses"], text: [text] }];
   }
-  if (kind === "promote" && pointer?.isRolledBack)
-    points.push({ icon: "check", title: ["Automatic promotion resumes"], text: ["The environment is not rolled back any more."] });
-  return points;
+  if (kind !== "promote" || !pointer?.isRolledBack) return [];
+  return [{ icon: "check", title: ["Automatic promotion resumes"], text: ["The environment is not rolled back any more."] }];
 }
 
 function taskChanges(from: WorkerVersion, to: WorkerVersion): ChangePoint[] {

@@ -4,11 +4,12 @@ import { requiredRegions } from "../../deployments/readiness";
 import type { WorkerVersion } from "../../environments/types";
 import { formatBytes, formatCount, listTime, plural } from "../../utils/format";
 import { friendlyId } from "../../utils/ids";
-import { plainText } from "./ansi";
+import { plainText } from "../../utils/ansi";
 import type { Words } from "../views";
 import type { PageFacts } from "./page.server";
 import { periodsOf } from "./periods";
-import { STEP_TITLES, wasInterrupted } from "./status";
+import { STEP_TITLES } from "../../utils/deploymentWords";
+import { wasInterrupted } from "./status";
 import type { DeploymentView, FactView, OutcomeView, TaskLine } from "./views";
 
 const NONE = "none";

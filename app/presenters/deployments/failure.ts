@@ -2,8 +2,8 @@
 import type { Step } from "../../deployments/phases";
 import type { DeploymentErrorData } from "../../deployments/ports";
 import type { Words } from "../views";
-import { plainText } from "./ansi";
-import { STEP_TITLES } from "./status";
+import { plainText } from "../../utils/ansi";
+import { STEP_TITLES } from "../../utils/deploymentWords";
 import type { FailureView } from "./views";
 
 export type FailureFacts = {

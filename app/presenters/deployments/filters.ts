@@ -3,7 +3,7 @@ import { AppError } from "../../utils/appError";
 import { parseFriendlyId } from "../../utils/ids";
 import type { FiltersView } from "../runFilters";
 import { ORIGINS, type Origin } from "./commit";
-import { DEPLOYMENT_WORDS } from "./status";
+import { DEPLOYMENT_WORDS } from "../../utils/deploymentWords";
 import type { ShownDeployment } from "./views";
 
 export type DeploymentsQuery = {

@@ -1,5 +1,5 @@
 /** One line of the deployments list. */
-import { plainText } from "./ansi";
+import { plainText } from "../../utils/ansi";
 import { commitOf } from "./commit";
 import { isTerminal, stepOfPhase, type Phase, type Step, type WireStatus } from "../../deployments/phases";
 import { clockTime, formatDuration, listTime } from "../../utils/format";
@@ -7,7 +7,8 @@ import type { Tone, Words } from "../views";
 import { deploymentActions } from "./actions.server";
 import { periodsOf, type Period, type PointerMove } from "./periods";
 import type { ListedRegion, ListedStep, Pointer } from "./rows.server";
-import { shownDeployment, STEP_TITLES } from "./status";
+import { STEP_TITLES } from "../../utils/deploymentWords";
+import { shownDeployment } from "./status";
 import type { DeploymentRow } from "./views";
 
 /** A row of `list.sql`. */

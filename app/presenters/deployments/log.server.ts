@@ -3,8 +3,8 @@ import { z } from "zod";
 import { STEPS, type Step } from "../../deployments/phases";
 import type { Queryable } from "../../deployments/ports";
 import { loadScript } from "../../platform/scripts.server";
-import { plainText } from "./ansi";
-import { STEP_TITLES } from "./status";
+import { plainText } from "../../utils/ansi";
+import { STEP_TITLES } from "../../utils/deploymentWords";
 import type { DeploymentLogLine, LogView } from "./views";
 
 const TAILS_SQL = loadScript("presenters/deployments/sql/log-tails.sql");

@@ -11,7 +11,7 @@ import { deploymentActions } from "./actions.server";
 import { asideOf, detailsOf, outcomeOf, tasksOf } from "./facts.server";
 import { commitOf } from "./commit";
 import { explainFailure } from "./failure";
-import { findDeployment } from "./find.server";
+import { deploymentOfCode } from "../../deployments/findByShortCode.server";
 import { LIVE_LINES, readLogTails, RECORD_LINES } from "./log.server";
 import { announcement, phaseViews, type PhaseFacts } from "./phases";
 import { moveWords } from "./periods";
@@ -105,7 +105,7 @@ async function readFacts(app: DeploymentPageApp, input: DeploymentPageInput): Pr
   const { env } = input;
   const { pool } = app.deployments;
   const nowMs = app.clock.now();
-  const row = await findDeployment(pool, env, input.code);
+  const row = await deploymentOfCode(pool, env, input.code);
   const lines = isTerminal(row.phase) ? RECORD_LINES : LIVE_LINES;
   const [more, medians, logs, places, pointer, moves, settings, worker, executing] = await Promise.all([
     pool.query<PageRow>(PAGE_SQL, [row.id]),

@@ -2,8 +2,9 @@
 import { stepRows, type StepRecord, type StepRow } from "../../deployments/stepRows";
 import { isTerminal, STEPS, type Phase, type Step } from "../../deployments/phases";
 import { formatBytes, plural } from "../../utils/format";
-import { plainText } from "./ansi";
-import { STEP_TITLES, wasInterrupted } from "./status";
+import { plainText } from "../../utils/ansi";
+import { STEP_TITLES } from "../../utils/deploymentWords";
+import { wasInterrupted } from "./status";
 import type { LogView, PhaseView } from "./views";
 
 export type PhasesInput = {

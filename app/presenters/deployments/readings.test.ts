@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ansiSpans, plainText } from "./ansi";
+import { ansiSpans, plainText } from "../../utils/ansi";
 import { commitOf, originOf, viaFilter } from "./commit";
 import { explainFailure, sourcePlace, type FailureFacts } from "./failure";
 import { deploymentsSearch, parseDeploymentsQuery } from "./filters";

@@ -20,7 +20,6 @@ const SEQUENCES = new RegExp(
   `${ESCAPE}\\[([0-9;]*)m|${ESCAPE}\\[[0-?]*[ -/]*[@-~]|${ESCAPE}\\][^\\u0007${ESCAPE}]*(?:\\u0007|${ESCAPE}\\\\)?|${ESCAPE}.?`,
   "g"
 );
-const CONTROLS = new RegExp("[\\u0000-\\u0008\\u000b-\\u001a\\u001c-\\u001f\\u007f]", "g");
 
 /** Text in stretches of one look. A line that redraws itself (carriage return) shows its last state. */
 export function ansiSpans(line: string): AnsiSpan[] {
@@ -29,7 +28,7 @@ export function ansiSpans(line: string): AnsiSpan[] {
   let look: Pick<AnsiSpan, "family" | "bold"> = { family: null, bold: false };
   let at = 0;
   const push = (part: string) => {
-    const clean = part.replace(CONTROLS, "");
+    const clean = withoutControls(part);
     if (clean !== "") spans.push({ text: clean, ...look });
   };
   for (const match of text.matchAll(SEQUENCES)) {
@@ -67,13 +66,32 @@ function applyCodes(look: Look, codes: string): Look {
   return next;
 }
 
+/** What a code sets; colours are added below. */
+const STYLES: Record<number, (look: Look) => Look> = {
+  0: () => ({ family: null, bold: false }),
+  1: (look) => ({ ...look, bold: true }),
+  2: (look) => ({ ...look, family: look.family ?? "idle" }),
+  22: (look) => ({ ...look, bold: false }),
+  39: (look) => ({ ...look, family: null }),
+};
+for (const [colour, family] of Object.entries(FAMILY_OF_COLOUR)) {
+  STYLES[30 + Number(colour)] = (look) => ({ ...look, family });
+  STYLES[90 + Number(colour)] = (look) => ({ ...look, family });
+}
+
 function applyCode(look: Look, code: number): Look {
-  if (code === 0) return { family: null, bold: false };
-  if (code === 1) return { ...look, bold: true };
-  if (code === 22) return { ...look, bold: false };
-  if (code === 39) return { ...look, family: null };
-  if (code === 2) return { ...look, family: look.family ?? "idle" };
-  const colour = code >= 90 ? code - 90 : code - 30;
-  const isColour = (code >= 30 && code <= 37) || (code >= 90 && code <= 97);
-  return isColour ? { ...look, family: FAMILY_OF_COLOUR[colour] ?? null } : look;
+  return STYLES[code]?.(look) ?? look;
+}
+
+const TAB = 9;
+const NEWLINE = 10;
+const FIRST_PRINTABLE = 32;
+const DELETE = 127;
+
+function withoutControls(text: string): string {
+  return [...text].filter((char) => isShown(char.charCodeAt(0))).join("");
+}
+
+function isShown(code: number): boolean {
+  return code === TAB || code === NEWLINE || (code >= FIRST_PRINTABLE && code !== DELETE);
 }
