@@ -1,6 +1,6 @@
 /** Deployments as rows, in any phase, for tests of what reads them: the tables as the workflow would have left them. */
 import { mintId } from "../app/utils/ids";
-import { isTerminal, STATUS_OF_PHASE, STEPS, stepOfPhase, type Phase, type Step, type WireStatus } from "../app/deployments/phases";
+import { isTerminal, STATUS_OF_PHASE, STEPS, stepOfPhase, type Phase, type Step } from "../app/deployments/phases";
 import { newShortCode } from "../app/deployments/versions";
 import type { EnvironmentView } from "../app/environments/types";
 import type { Pool } from "../app/platform/db.server";
