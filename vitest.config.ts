@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: { alias: { "~": path.resolve(import.meta.dirname, "app") } },
   test: {
     include: ["{app,agent,scripts,test,bench}/**/*.test.{ts,tsx}"],
-    exclude: ["**/node_modules/**", "test/e2e/**"],
+    exclude: ["**/node_modules/**", "test/e2e/**", "test/faults/**"],
     globalSetup: ["test/globalSetup.ts"],
     environment: "node",
     maxWorkers: 2,

@@ -18,6 +18,8 @@ export type SluiceOptions = {
   env?: Record<string, string>;
   /** Starts the local agent too: for tests that deploy. */
   agent?: boolean;
+  /** Address of this machine that the public origin names; the server then listens on all of them. */
+  host?: string;
 };
 
 /** The same for every server of the tests that share stores; a random value that was made for them. */
@@ -41,7 +43,7 @@ export class Sluice {
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.options.host ?? "127.0.0.1"}:${this.port}`;
   }
 
   /** As first start wrote them. */
@@ -76,6 +78,7 @@ export class Sluice {
         SLUICE_DATA_DIR: this.dataDir,
         LOG_LEVEL: "warn",
         LOCAL_AGENT: this.options.agent ? "on" : "off",
+        ...(this.options.host ? { HOST: "0.0.0.0" } : {}),
         ...(stores ? { DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, ENCRYPTION_KEY: SHARED_KEY } : {}),
         ...env,
       },
