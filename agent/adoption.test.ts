@@ -9,6 +9,37 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 describe("a crash of the agent", () => {
+  it("leaves parked replicas and runs to the next one, on the same port", async () => {
+    const { server } = fixture;
+    server.desire({ id: "d1", releaseDigest: fixture.release(), replicas: 2 });
+    const first = fixture.spawnAgent();
+    await fixture.running("d1", 2);
+    const pids = fixture.instances("d1").map(({ pid }) => pid);
+    const run = server.trigger({ deploymentId: "d1", payload: { sleepMs: 1_500 } });
+    await eventually("the attempt", () => run.state === "executing");
+    first.kill("SIGKILL");
+    await new Promise((resolve) => first.once("exit", resolve));
+    server.instances = [];
+    await fixture.agent();
+    await fixture.running("d1", 2);
+    expect(
+      fixture
+        .instances("d1")
+        .map(({ pid }) => pid)
+        .sort()
+    ).toEqual(pids.sort());
+    await eventually("the run", () => run.state === "finished");
+    expect(run.completions).toHaveLength(1);
+    const next = server.trigger({ deploymentId: "d1" });
+    await eventually("another run on an adopted replica", () => next.state === "finished");
+    expect(
+      fixture
+        .instances("d1")
+        .map(({ pid }) => pid)
+        .sort()
+    ).toEqual(pids.sort());
+  });
+
   it("100: after a reboot everything returns, and the run that was under way is retried", async () => {
     const { server } = fixture;
     server.desire({ id: "d1", releaseDigest: fixture.release() });

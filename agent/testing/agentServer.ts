@@ -252,13 +252,19 @@ export class AgentServer {
   }
 
   private startAttempt({ run, snapshotId, request, response }: RunCall): void {
-    if (run.state === "finished" || snapshotId !== snapshotOf(run, "").friendlyId)
-      return answer(response, 400, { error: "Wrong snapshot." });
-    run.attempts++;
-    run.seq++;
-    run.state = "executing";
-    run.startedAt = performance.now();
-    run.starters.push(String(request.headers["x-trigger-worker-runner-id"]));
+    const starter = String(request.headers["x-trigger-worker-runner-id"]);
+    // The answer to the first start may have been lost with the agent that was to pass it on.
+    const isRepeat = run.state === "executing" && snapshotId === run.startedFrom && run.starters.at(-1) === starter;
+    if (!isRepeat) {
+      if (run.state === "finished" || snapshotId !== snapshotOf(run, "").friendlyId)
+        return answer(response, 409, { error: "Wrong snapshot." }, { "x-should-retry": "false" });
+      run.attempts++;
+      run.seq++;
+      run.state = "executing";
+      run.startedFrom = snapshotId;
+      run.startedAt = performance.now();
+      run.starters.push(starter);
+    }
     answer(response, 200, {
       run: runOf(run, "EXECUTING"),
       snapshot: snapshotOf(run, "EXECUTING"),
