@@ -70,7 +70,7 @@ const withTaskFile = (tree: Tree, code: string): Tree => {
 };
 
 describe("builder", { timeout: 120_000 }, () => {
-  it("8 9 turns a bundle into a release whose worker is registered, and does it again from the cache with the same bytes", async () => {
+  it("turns a bundle into a release whose worker is registered, and does it again from the cache with the same bytes", async () => {
     const tree = packageJson(bundle, { "is-odd": "3.0.1" });
     const first = await f.deploy(await archiveOf(tree));
     const began = Date.now();
@@ -170,12 +170,12 @@ describe("builder", { timeout: 120_000 }, () => {
     ],
     ["something that is no bundle", () => ({ "readme.txt": "hello" }), "not_a_bundle", /no build\.json/],
     [
-      "34 a full disk",
+      "matrix 34: a full disk",
       () => withCommands(bundle, ["echo 'write error: No space left on device' >&2; exit 1"]),
       "no_disk_space",
       /^Builder has no disk space$/,
     ],
-    ["13 an indexer that ends at once", () => withTaskFile(bundle, "process.exit(0);"), "index", /Index|index/],
+    ["matrix 13: an indexer that ends at once", () => withTaskFile(bundle, "process.exit(0);"), "index", /Index|index/],
   ])("ends %s with its reason, and leaves nothing behind", async (_name, tree, code, message) => {
     const id = await f.deploy(await archiveOf(tree()));
     const job = await f.ended(id);
@@ -186,7 +186,7 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(readdirSync(path.join(f.root, "one/work"))).toEqual([]);
   });
 
-  it("12 fails the deployment with the file and the error of a task file that throws, secrets hidden", async () => {
+  it("matrix 12: fails the deployment with the file and the error of a task file that throws, secrets hidden", async () => {
     const secret = new Map([["SERVICE_TOKEN", "opensesame-42"]]);
     await f.app.environments.variableStore.import({ envId: f.prod.id, variables: secret, override: true, isSecret: true });
     const id = await f.deploy(
@@ -199,7 +199,7 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(JSON.stringify([row, await f.lines(id), await f.job(id)])).not.toContain("opensesame");
   });
 
-  it("12 fails it with the server's words for a task id that is used twice", async () => {
+  it("matrix 12: fails it with the server's words for a task id that is used twice", async () => {
     const name = Object.keys(bundle).find((file) => file.endsWith("src/trigger/tasks.mjs")) ?? "";
     const twice = text(bundle, name).replaceAll('id: "failing"', 'id: "hello"');
     const id = await f.deploy(await archiveOf({ ...bundle, [name]: twice }));
@@ -209,7 +209,7 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(String(job.outcome?.message)).toContain("hello");
   });
 
-  it("13 says so when the indexer ends well without registering", async () => {
+  it("matrix 13: says so when the indexer ends well without registering", async () => {
     const name = "node_modules/trigger.dev/dist/esm/entryPoints/managed-index-controller.mjs";
     const id = await f.deploy(await archiveOf({ ...bundle, [name]: 'console.error("nothing to see");' }));
     const job = await f.ended(id);
@@ -220,7 +220,7 @@ describe("builder", { timeout: 120_000 }, () => {
     });
   });
 
-  it("21 kills a cancelled build and its detached children", async () => {
+  it("matrix 21: kills a cancelled build and its detached children", async () => {
     const marker = path.join(f.root, "alive");
     const loop = `while true; do touch ${marker}; sleep 0.05; done`;
     const tree = withCommands(bundle, [`setsid sh -c '${loop}' & sleep 600`]);
@@ -232,7 +232,7 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(processesOf(`build-${id}-1`, null)).toEqual([]);
   });
 
-  it("11 stops a build that was given to another builder, and only the newest attempt may act", async () => {
+  it("matrix 11: stops a build that was given to another builder, and only the newest attempt may act", async () => {
     const tree = withCommands(bundle, ["sleep 2"]);
     const id = await f.deploy(await archiveOf(tree));
     await poll(async () => (await f.job(id)).state === "claimed");

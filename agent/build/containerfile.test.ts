@@ -41,7 +41,7 @@ COPY --from=build /app ./
 `;
 }
 
-describe("Containerfile (test 16)", () => {
+describe("16: Containerfile", () => {
   it("finds no commands in a plain one", () => {
     expect(parseContainerfile(nodeFile({}))).toEqual({ commands: [], buildArgs: [] });
   });

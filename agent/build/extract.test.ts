@@ -46,7 +46,7 @@ async function unpack(entries: readonly Entry[], limits?: Partial<ExtractLimits>
 
 const out = (name: string) => path.join(root, "out", name);
 
-describe("extraction (test 18)", () => {
+describe("18: extraction", () => {
   it("writes files, folders and links inside, with masked modes", async () => {
     const result = await unpack([
       { name: "src/", type: "directory" },

@@ -32,7 +32,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const build = () => JSON.parse(readFileSync(path.join(dir, "build.json"), "utf8")) as typeof BUILD;
 
-describe("paths of a release (test 17)", () => {
+describe("17: paths of a release", () => {
   it("changes the nine fields with paths and nothing else, whatever sources contain", async () => {
     await rewriteForBuild(dir);
     const fields = ["outputPath", "configPath", "runControllerEntryPoint", "runWorkerEntryPoint", "indexControllerEntryPoint"] as const;

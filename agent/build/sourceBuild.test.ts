@@ -53,7 +53,7 @@ describe("builds of sources", () => {
   });
   afterAll(() => stop());
 
-  it("23 bundles with the project's own CLI, attaches the bundle, and registers the worker", async () => {
+  it("23: bundles with the project's own CLI, attaches the bundle, and registers the worker", async () => {
     const id = await f.deploy(await archiveOf(sources()), SOURCE);
     const began = Date.now();
     const job = await f.ended(id, 120_000);

@@ -11,22 +11,22 @@ import { compareVersions, newShortCode, nextVersion } from "./versions";
 const noon = Date.UTC(2026, 10, 21, 12);
 
 describe("versions", () => {
-  test("1 the first version of a day is .1", () => expect(nextVersion(null, noon)).toBe("20261121.1"));
-  test("2 the same day counts up", () => expect(nextVersion("20261121.4", noon)).toBe("20261121.5"));
-  test("3 a new day starts at .1", () => expect(nextVersion("20261120.7", noon)).toBe("20261121.1"));
-  test("4 .9 is followed by .10, which is newer", () => {
+  test("1: the first version of a day is .1", () => expect(nextVersion(null, noon)).toBe("20261121.1"));
+  test("2: the same day counts up", () => expect(nextVersion("20261121.4", noon)).toBe("20261121.5"));
+  test("3: a new day starts at .1", () => expect(nextVersion("20261120.7", noon)).toBe("20261121.1"));
+  test("4: .9 is followed by .10, which is newer", () => {
     expect(nextVersion("20261121.9", noon)).toBe("20261121.10");
     expect(compareVersions("20261121.9", "20261121.10")).toBeLessThan(0);
   });
-  test("5 a date in the future is kept", () => expect(nextVersion("20270101.3", noon)).toBe("20270101.4"));
-  test("6 dates decide before numbers", () => expect(compareVersions("20261120.99", "20261121.1")).toBeLessThan(0));
-  test("7 a short code has eight characters of its alphabet", () => {
+  test("5: a date in the future is kept", () => expect(nextVersion("20270101.3", noon)).toBe("20270101.4"));
+  test("6: dates decide before numbers", () => expect(compareVersions("20261120.99", "20261121.1")).toBeLessThan(0));
+  test("7: a short code has eight characters of its alphabet", () => {
     for (let i = 0; i < 200; i++) expect(newShortCode()).toMatch(/^[0-9a-z]{8}$/);
   });
 });
 
 describe("readiness", () => {
-  test("9 regions required for each rule and number", () => {
+  test("9: regions required for each rule and number", () => {
     const table = [1, 2, 3, 5].map((n) => [n, requiredRegions("min2", n), requiredRegions("all-but-one", n), requiredRegions("all", n)]);
     expect(table).toEqual([
       [1, 1, 1, 1],
@@ -53,7 +53,7 @@ describe("readiness", () => {
     const hopeless = judgeReadiness("all", [region("a", 1), region("b", 0, true)]);
     expect(hopeless).toMatchObject({ kind: "hopeless", text: expect.stringContaining("b: exit 1") as string });
   });
-  test("71 the timeout names every region that is missing", () => {
+  test("71: the timeout names every region that is missing", () => {
     expect(readinessTimeoutText("all", [region("a", 1), region("b", 0), region("c", 0, true)], 15)).toBe(
       "Only 1 of 3 regions became healthy within 15 min, 3 required. b: no instance has reported; c: exit 1"
     );
@@ -61,13 +61,13 @@ describe("readiness", () => {
 });
 
 describe("replicas", () => {
-  test.each([[0], [-1], [1.5], [Number.NaN], ["2"], [21], [undefined]])("10 %s is refused, naming region and value", (value) => {
+  test.each([[0], [-1], [1.5], [Number.NaN], ["2"], [21], [undefined]])("10: %s is refused, naming region and value", (value) => {
     expect(replicaViolations([{ region: "eu", replicas: value }])).toEqual([
       expect.stringMatching(/^Region "eu": replicas must be a whole number between 1 and 20/) as string,
     ]);
   });
-  test.each([[1], [20]])("10 %s is accepted", (value) => expect(replicaViolations([{ region: "eu", replicas: value }])).toEqual([]));
-  test("10 all violations are reported together", () => {
+  test.each([[1], [20]])("10: %s is accepted", (value) => expect(replicaViolations([{ region: "eu", replicas: value }])).toEqual([]));
+  test("10: all violations are reported together", () => {
     const rows = [
       { region: "a", replicas: 0 },
       { region: "b", replicas: 2 },
@@ -78,7 +78,7 @@ describe("replicas", () => {
       'Region "c": replicas must be a whole number between 1 and 20 (got "2").',
     ]);
   });
-  test("11 regions are sorted by bytes, whatever the order they came in", () => {
+  test("11: regions are sorted by bytes, whatever the order they came in", () => {
     const names = (rows: string[]) => sortRegions(rows.map((name) => ({ region: name }))).map((row) => row.region);
     expect(names(["us", "eu", "ap-1", "ap"])).toEqual(["ap", "ap-1", "eu", "us"]);
     expect(names(["ap", "us", "ap-1", "eu"])).toEqual(names(["us", "eu", "ap-1", "ap"]));
@@ -96,7 +96,7 @@ describe("step rows", () => {
   });
   const states = (records: StepRecord[], phase: (typeof PHASES)[number]) => stepRows(records, phase, at(100)).map((row) => row.state);
 
-  test("12 a running deployment: done, active, pending", () => {
+  test("12: a running deployment: done, active, pending", () => {
     const open: StepRecord = { ...done("building", 2), endedAt: null };
     expect(states([done("queued", 0), done("starting", 1), open], "building")).toEqual([
       "completed",
@@ -108,21 +108,24 @@ describe("step rows", () => {
     ]);
     expect(stepRows([open], "building", at(10))[2]?.durationMs).toBe(8_000);
   });
-  test("12 a step without a row before one with a row was passed", () => {
+  test("12: a step without a row before one with a row was passed", () => {
     expect(states([done("building", 2)], "deploying")).toEqual(["completed", "completed", "completed", "pending", "pending", "pending"]);
   });
-  test.each(["failed", "cancelled", "superseded", "skipped"] as const)("12 rows that never ran in a %s deployment are skipped", (phase) => {
-    const failed: StepRecord = { ...done("building", 2), error: "Error: no", errorSummary: "no" };
-    expect(states([done("queued", 0), done("starting", 1), failed], phase)).toEqual([
-      "completed",
-      "completed",
-      "error",
-      "skipped",
-      "skipped",
-      "skipped",
-    ]);
-  });
-  test("12 a ready deployment shows six completed rows", () => {
+  test.each(["failed", "cancelled", "superseded", "skipped"] as const)(
+    "12: rows that never ran in a %s deployment are skipped",
+    (phase) => {
+      const failed: StepRecord = { ...done("building", 2), error: "Error: no", errorSummary: "no" };
+      expect(states([done("queued", 0), done("starting", 1), failed], phase)).toEqual([
+        "completed",
+        "completed",
+        "error",
+        "skipped",
+        "skipped",
+        "skipped",
+      ]);
+    }
+  );
+  test("12: a ready deployment shows six completed rows", () => {
     expect(
       states(
         STEPS.map((step, i) => done(step, i)),
@@ -139,20 +142,20 @@ describe("step rows", () => {
 });
 
 describe("errors of steps", () => {
-  test("14 a summary is cut at 512 without splitting a character; the full text stays", () => {
+  test("14: a summary is cut at 512 without splitting a character; the full text stays", () => {
     const text = `${"x".repeat(511)}😀tail`;
     expect(summarize(text)).toBe("x".repeat(511));
     expect(summarize("short")).toBe("short");
     expect(fullText(new Error(text))).toContain("tail");
   });
-  test("15 a combined error keeps order and headline", () => {
+  test("15: a combined error keeps order and headline", () => {
     const combined = combineErrors(new Error("build failed"), new Error("database gone"));
     expect(combined.message).toBe("build failed");
     expect(fullText(combined)).toMatch(/build failed[\s\S]*build failed[\s\S]*database gone/);
   });
 });
 
-describe("20 the decision table", () => {
+describe("20: the decision table", () => {
   const older = "20261120.1";
   const newer = "20261122.1";
   const base: PromotionInput = {
@@ -195,7 +198,7 @@ describe("20 the decision table", () => {
   test("row 19", () => expect(decide({}, { hasRelease: false })).toEqual(refusal(REFUSALS.releaseGone)));
 });
 
-describe("21 automatic promotion", () => {
+describe("21: automatic promotion", () => {
   const base = { autoPromote: true, skipPromotion: false, isRolledBack: false, version: "20261121.2", currentVersion: "20261121.1" };
   const bits = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].map((n) => [1, 2, 4, 8].map((bit) => (n & bit) !== 0));
   test.each(bits)(

@@ -74,7 +74,7 @@ async function runHello(slug: Slug, name: string, task = "hello"): Promise<Recor
 }
 
 describe("a good deployment", () => {
-  test("22 a plain deploy ends 0, is current, and runs execute on it with no trigger dev", async () => {
+  test("22: a plain deploy ends 0, is current, and runs execute on it with no trigger dev", async () => {
     const { code, output } = await deploy();
     expect(code, output).toBe(0);
     const deployment = await current("prod");
@@ -90,7 +90,7 @@ describe("a good deployment", () => {
     });
   });
 
-  test("25 --skip-promotion leaves the current version, and promote makes it current", async () => {
+  test("25: --skip-promotion leaves the current version, and promote makes it current", async () => {
     const before = await current("prod");
     writeFileSync(
       path.join(project.dir, "src/trigger/second.ts"),
@@ -107,7 +107,7 @@ describe("a good deployment", () => {
     expect(await runHello("prod", "promoted")).toMatchObject({ status: "COMPLETED", version: target.version });
   });
 
-  test("26 --env staging deploys there and leaves prod alone", async () => {
+  test("26: --env staging deploys there and leaves prod alone", async () => {
     const before = await current("prod");
     const { code, output } = await deploy(["--env", "staging"]);
     expect(code, output).toBe(0);
@@ -115,7 +115,7 @@ describe("a good deployment", () => {
     expect((await current("prod")).version).toBe(before.version);
   });
 
-  test("43 promote of an older version is refused, allowed with allowRollbacks=true, and anything else is a 400 that names it", async () => {
+  test("43: promote of an older version is refused, allowed with allowRollbacks=true, and anything else is a 400 that names it", async () => {
     const { body } = await send("prod", "GET", "/api/v1/deployments?page%5Bsize%5D=20");
     const deployed = (body as { data: Deployment[] }).data.filter((row) => row.status === "DEPLOYED");
     const older = deployed.at(-1) as Deployment;
@@ -145,7 +145,7 @@ describe("a good deployment", () => {
 });
 
 describe("a deployment that fails", () => {
-  test("32 a task file that throws while indexing: the CLI ends 1 with the reason and the link, nothing else changes", async () => {
+  test("32: a task file that throws while indexing: the CLI ends 1 with the reason and the link, nothing else changes", async () => {
     const before = await current("prod");
     const broken = path.join(project.dir, "src/trigger/broken.ts");
     writeFileSync(broken, 'throw new Error("this file cannot be indexed");\nexport const nothing = 1;\n');
@@ -169,7 +169,7 @@ describe("a deployment that fails", () => {
 });
 
 describe("from source", () => {
-  test("23 a source upload is installed, bundled and deployed on the server", async () => {
+  test("23: a source upload is installed, bundled and deployed on the server", async () => {
     const source = makeStandaloneProject();
     const { code, output } = await deploy(["--native-build"], source.dir);
     source.remove();

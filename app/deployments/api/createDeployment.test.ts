@@ -14,7 +14,7 @@ describe("create, with hold off", () => {
   });
   afterAll(() => f.close());
 
-  it("22 24 46 creates a queued deployment, starts its workflow, and answers what the CLI reads, without an event stream", async () => {
+  it("22, 24, 46: creates a queued deployment, starts its workflow, and answers what the CLI reads, without an event stream", async () => {
     const created = await f.create({ skipPromotion: true, triggeredVia: "cli:manual", gitMeta: { commitSha: "0a1b", dirty: true } });
     expect(created).toMatchObject({ contentHash: "abc", outcome: "created", imagePlatform: "linux/amd64" });
     expect(created).not.toHaveProperty("eventStream");
@@ -28,7 +28,7 @@ describe("create, with hold off", () => {
     expect(await f.audit(created.bare)).toMatchObject([{ event: "deployment.create", actor_type: "key" }]);
   });
 
-  it("26 gives each environment versions of its own", async () => {
+  it("26: gives each environment versions of its own", async () => {
     const key = f.staging.secretKey;
     await f.app.deployments.settings.update(f.staging, { holdResponse: false }, ACTOR);
     const answer = await f.post({ artifactKey: await f.uploaded("deployment_bundle", key) }, { key });
@@ -37,7 +37,7 @@ describe("create, with hold off", () => {
   });
 
   it.each([
-    ["30 31 --local-build", { isNativeBuild: false }, "This server builds without Docker. Update the CLI to 4.6.0 or newer"],
+    ["30, 31: --local-build", { isNativeBuild: false }, "This server builds without Docker. Update the CLI to 4.6.0 or newer"],
     ["UNMANAGED", { type: "UNMANAGED" }, "UNMANAGED deployments are not supported"],
     ["an artifact that nobody uploaded", { artifactKey: "bundles/x/prod/a.tar.gz" }, "Deployment artifact not found or not uploaded"],
     ["no artifact", { artifactKey: undefined }, "Deployment artifact not found or not uploaded"],
@@ -93,7 +93,7 @@ describe("create, with hold off", () => {
     expect(numbers).toEqual(Array.from({ length: 10 }, (_, at) => (numbers[0] ?? 0) + at));
   });
 
-  it("35 36 37 external ids: in progress, forced, and deployed already", async () => {
+  it("35, 36, 37: external ids: in progress, forced, and deployed already", async () => {
     const first = await f.create({ externalId: " sha-1 " });
     const second = await f.post({ artifactKey: await f.uploaded(), externalId: "sha-1" });
     expect(second.status).toBe(409);
@@ -174,7 +174,7 @@ describe("hold", () => {
     return { answer, artifactKey, id };
   };
 
-  it("33 503 says to ask again with the same key; the next request waits on for the same row", async () => {
+  it("33: 503 says to ask again with the same key; the next request waits on for the same row", async () => {
     const { answer, artifactKey, id } = await begin("hold-1");
     const first = await answer;
     expect(first).toMatchObject({ status: 503, body: { error: "Deployment still in progress" } });
@@ -192,7 +192,7 @@ describe("hold", () => {
     expect(statuses).toEqual([503, 503, 503, 503, 200]);
   });
 
-  it("32 a failure is 422 with the step, the reason and the link, and is not retried", async () => {
+  it("32: a failure is 422 with the step, the reason and the link, and is not retried", async () => {
     const { answer, id } = await begin("hold-3");
     await f.toPhase(id, "building");
     await f.openStep(id, "building");
@@ -212,7 +212,7 @@ describe("hold", () => {
     expect((await answer).body.error).toContain("was cancelled while queued: changed my mind — http");
   });
 
-  it("34 a client that hangs up ends its own answer and nothing else", async () => {
+  it("34: a client that hangs up ends its own answer and nothing else", async () => {
     const controller = new AbortController();
     const { id } = await begin("hold-5");
     const waiting = f.app.deployments.api.hold.call(id, controller.signal);

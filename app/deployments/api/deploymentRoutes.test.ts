@@ -41,7 +41,7 @@ const building = async () => {
 const manifest = (hash: string, tasks: Parameters<typeof workerBody>[0] = [{ id: "a" }]) => workerBody(tasks, hash);
 
 describe("reads", () => {
-  it("48 shows a deployment without and with its worker, and nobody else's", async () => {
+  it("48: shows a deployment without and with its worker, and nobody else's", async () => {
     const created = await building();
     const before = await call(one, created.id);
     expect(before.body).toMatchObject({
@@ -64,7 +64,7 @@ describe("reads", () => {
     expect((await call(one, created.id, { token: foreign })).status).toBe(403);
   });
 
-  it("47 lists newest first, in pages, by status, period and dates; says which parameter is bad", async () => {
+  it("47: lists newest first, in pages, by status, period and dates; says which parameter is bad", async () => {
     const made = [];
     for (let at = 0; at < 7; at++) made.push(await f.create());
     const [oldest, second] = made;
@@ -156,7 +156,7 @@ describe("events", () => {
     expect([...String(later.body).matchAll(/^id: (\d+)$/gm)].map((match) => match[1])).toEqual(["3"]);
   });
 
-  it("52 finalize may be posted again: it follows, and ends with complete or error", async () => {
+  it("52: finalize may be posted again: it follows, and ends with complete or error", async () => {
     const good = await building();
     const first = post(finalize, good.id);
     await f.app.deployments.events.append(f.services.pool, good.bare, [{ step: "building", level: "info", body: "hello" }]);
@@ -173,7 +173,7 @@ describe("events", () => {
 });
 
 describe("ends", () => {
-  it("49 cancel: 204, then 409; 404 for none; a reason of 201 characters is 400", async () => {
+  it("49: cancel: 204, then 409; 404 for none; a reason of 201 characters is 400", async () => {
     const { id, bare } = await building();
     expect((await post(cancel, id, { reason: "x".repeat(201) })).status).toBe(400);
     expect((await call(cancel, id, { method: "POST" })).status).toBe(204);
@@ -200,7 +200,7 @@ describe("ends", () => {
     expect(f.workflow.signals.filter((signal) => signal.id === bare)).toHaveLength(1);
   });
 
-  it("50 fail keeps the whole error; on an ended one it is 200 and changes nothing", async () => {
+  it("50: fail keeps the whole error; on an ended one it is 200 and changes nothing", async () => {
     const { id, bare } = await building();
     const error = { name: "BuildError", message: "m".repeat(600), stack: "at x", stderr: "E404\u0000" };
     expect(await post(fail, id, { error })).toMatchObject({ status: 200, body: { id } });
@@ -228,7 +228,7 @@ describe("ends", () => {
   });
 });
 
-describe("51 background workers", () => {
+describe("51: background workers", () => {
   it("takes the deployment's version, does not become current, and answers a late retry the same", async () => {
     const { id, bare, version } = await building();
     const before = await f.app.environments.byId(f.prod.id);
@@ -299,7 +299,7 @@ describe("build variables", () => {
 describe("settings and branches", () => {
   const place = () => ({ projectRef: f.prod.project.ref, env: "prod" });
 
-  it("22 23 the CLI bundles by default, and sends sources when the setting says so", async () => {
+  it("22, 23: the CLI bundles by default, and sends sources when the setting says so", async () => {
     const get = (params: Record<string, string> = place()) => callRoute<Answer>(settings, { token: f.token, params });
     expect((await get()).body.build_path).toBe("native_local_bundle");
     const put = (body: unknown, token = f.token) => callRoute<Answer>(settings, { method: "PUT", token, params: place(), body });
@@ -316,7 +316,7 @@ describe("settings and branches", () => {
     expect(lines.slice(-2).map((line) => line.actor_type)).toEqual(["key", "user"]);
   });
 
-  it("27 a preview branch is an environment of its own, with its parent's settings, until it is archived", async () => {
+  it("27: a preview branch is an environment of its own, with its parent's settings, until it is archived", async () => {
     const token = f.test.credentials.personalAccessToken;
     const params = { projectRef: f.prod.project.ref };
     const body = { env: "preview", branch: "feat/x", git: { source: "local" } };

@@ -17,7 +17,7 @@ import { createArtifactCheck } from "../workflow/artifactCheck.server";
 import { createArtifactFiles, FileTooLargeError } from "./artifactFiles.server";
 import { checkUpload, signUpload } from "./uploadSignature";
 
-describe("19 upload signature", () => {
+describe("19: upload signature", () => {
   const secret = Buffer.from("a secret of tests");
   const grant = { key: "bundles/proj_a/prod/aaaaaaaaaaaaaaaaaaaaaaaa.tar.gz", limitBytes: 1_000, expiresAtMs: 5_000 };
   const signature = signUpload(secret, grant);
@@ -80,7 +80,7 @@ describe("routes", () => {
   const row = async (key: string) =>
     (await f.sql<{ state: string; bytes: number; sha256: string }>("SELECT state, bytes, sha256 FROM artifact WHERE key = $1", [key]))[0];
 
-  it("40 gives bundles a key that begins with bundles/, sources one that begins with deployments/", async () => {
+  it("40: gives bundles a key that begins with bundles/, sources one that begins with deployments/", async () => {
     const bundle = await f.artifact("deployment_bundle");
     expect(bundle.artifactKey).toMatch(new RegExp(`^bundles/${f.prod.project.ref}/prod/[0-9a-z]{24}\\.tar\\.gz$`));
     expect((await f.artifact("deployment_context")).artifactKey).toMatch(/^deployments\//);
@@ -92,7 +92,7 @@ describe("routes", () => {
   it.each([
     ["deployment_context", 100],
     ["deployment_bundle", 250],
-  ])("38 refuses a %s over %i MB with the CLI's text", async (type, limit) => {
+  ])("38: refuses a %s over %i MB with the CLI's text", async (type, limit) => {
     const mb = 1024 * 1024;
     const call = (contentLength: number) => callRoute({ action: createRoute }, { token: f.token, body: { type, contentLength } });
     expect((await call(limit * mb)).status).toBe(201);
@@ -132,7 +132,7 @@ describe("routes", () => {
     expect(await verify(form.artifactKey)).toBeNull();
   });
 
-  it("39 refuses an expired form, an altered one, and one without fields, before it reads the file", async () => {
+  it("39: refuses an expired form, an altered one, and one without fields, before it reads the file", async () => {
     const form = await f.artifact();
     const altered = { uploadFields: { ...form.uploadFields, expires: String(Number(form.uploadFields.expires) + 60_000) } };
     expect((await f.send(altered, "x")).status).toBe(403);
@@ -216,7 +216,7 @@ describe("routes", () => {
     expect((await f.send(form, "bytes")).status).toBe(409);
   });
 
-  it("3 lets a token with write:deployments upload, and no other", async () => {
+  it("lets a token with write:deployments upload, and no other", async () => {
     const signed = (scopes: string[]) => f.app.auth.signPublicToken(f.prod, { scopes });
     const call = (token: string) => callRoute({ action: createRoute }, { token, body: {} });
     expect((await call(signed(["read:deployments"]))).status).toBe(403);

@@ -129,7 +129,7 @@ describe("reports", () => {
     expect(await beat()).toMatchObject({ cancel: true, reason: "Cancelled by user" });
   });
 
-  it("11 takes nothing from an agent that does not have the build, nor for an older attempt", async () => {
+  it("matrix 11: takes nothing from an agent that does not have the build, nor for an older attempt", async () => {
     const build = await claimed();
     const log = { ...job(build), lines: [{ level: "info", body: "hello" }] };
     expect((await post(BUILD_PATHS.log, two, log)).status).toBe(409);

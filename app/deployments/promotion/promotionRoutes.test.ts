@@ -44,7 +44,7 @@ const promote = (version: string, query?: string) => call(promoteRoute, version,
 const rollback = (version: string, query?: string) => call(rollbackRoute, version, { query });
 
 describe("promote", () => {
-  test("42 newer, older, unknown and current", async () => {
+  test("42: newer, older, unknown and current", async () => {
     const first = await promote("20261121.2");
     expect(first).toMatchObject({ status: 200 });
     const [, two] = made;
@@ -56,7 +56,7 @@ describe("promote", () => {
     expect(await promote("20261121.3")).toMatchObject({ status: 200 });
   });
 
-  test("43 allowRollbacks is true, false, or refused by name", async () => {
+  test("43: allowRollbacks is true, false, or refused by name", async () => {
     await promote("20261121.3");
     expect(await promote("20261121.1", "?allowRollbacks=false")).toMatchObject({ status: 400, body: { error: REFUSALS.older } });
     const garbage = [
@@ -91,7 +91,7 @@ describe("promote", () => {
     expect(await call(promoteRoute, "20261121.1", { token: staging.secretKey })).toMatchObject({ status: 404 });
   });
 
-  test("24 an unexpected error is a 500 with its text", async () => {
+  test("20: row 24, an unexpected error is a 500 with its text", async () => {
     await services.pool.query("ALTER TABLE deployment_promotion_event RENAME TO hidden");
     try {
       expect(await promote("20261121.1")).toMatchObject({ status: 500, body: { error: "Failed to promote deployment" } });

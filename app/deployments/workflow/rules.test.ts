@@ -27,7 +27,7 @@ describe("build slots", () => {
 });
 
 describe("target regions", () => {
-  it("11. are in byte order of their names, whatever order the rows have", () => {
+  it("11: are in byte order of their names, whatever order the rows have", () => {
     const names = (rows: RegionRow[]) => {
       const decision = decideTargets(rows, { runtime: "node", defaultRegion: "eu" });
       return decision.kind === "targets" ? decision.targets.map((target) => target.region) : [];
@@ -36,7 +36,7 @@ describe("target regions", () => {
     expect(names([region("ap"), region("us"), region("eu"), region("eu-2")])).toEqual(["ap", "eu", "eu-2", "us"]);
   });
 
-  it("10. names every violation at once", () => {
+  it("10: names every violation at once", () => {
     const decision = decideTargets(
       [
         region("a", { replicas: 0 }),

@@ -27,7 +27,7 @@ beforeEach(async () => {
 const slot = async (id: string) => (await f.state(id)).slots[0]?.state;
 
 describe("build slots", () => {
-  it("8. go to production first, then to whoever came first", async () => {
+  it("8: go to production first, then to whoever came first", async () => {
     f.actors.build = () => "hold";
     const holder = await f.deploy(f.tenant.staging);
     await f.untilPhase(holder.id, "building");

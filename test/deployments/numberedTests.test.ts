@@ -1,0 +1,52 @@
+/** docs/deployment-tests.md against the tests: every row names a file with a test of its number, or a reason. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { repoRoot } from "../e2e/support/processes";
+
+const PAGE = "docs/deployment-tests.md";
+type Row = { key: string; what: string; where: string };
+
+/** Rows of the table below a heading. */
+function rowsBelow(heading: string): Row[] {
+  const text = readFileSync(path.join(repoRoot, PAGE), "utf8");
+  const [, section = ""] = text.split(`\n## ${heading}\n`);
+  const [table = ""] = section.split("\n## ");
+  return [...table.matchAll(/^\| +([^|]+?) +\| +([^|]+?) +\| +([^|]+?) +\|$/gm)]
+    .map(([, key = "", what = "", where = ""]) => ({ key, what, where }))
+    .filter(({ key }) => key !== "#" && !/^[-:]+$/.test(key));
+}
+
+/** Names of tests in a file, as far as they begin with `prefix`, numbers and a colon: the numbers. */
+function numbersIn(file: string, prefix: string): Set<string> {
+  const source = readFileSync(path.join(repoRoot, file), "utf8");
+  const names = source.matchAll(new RegExp(`["'\`]${prefix}(\\d+(?:, \\d+)*): `, "g"));
+  return new Set([...names].flatMap(([, numbers = ""]) => numbers.split(", ")));
+}
+
+function filesOf({ where }: Row): string[] {
+  return [...where.matchAll(/`([^`]+\.test\.tsx?)`/g)].map(([, file = ""]) => file);
+}
+
+/** What is wrong with a row; empty when nothing is. */
+function complaints(row: Row, hasTest: (file: string, key: string) => boolean): string[] {
+  const files = filesOf(row);
+  if (files.length === 0) return row.where.length < 10 ? [`${row.key}: neither a test nor a reason`] : [];
+  return files.filter((file) => !hasTest(file, row.key)).map((file) => `${row.key}: no test of ${file} begins with it`);
+}
+
+test.each([
+  ["Numbered tests", "", 108],
+  ["Faults", "matrix ", 39],
+])("%s: each has a test of its number in the named files, or a reason", (heading, prefix, count) => {
+  const rows = rowsBelow(heading);
+  expect(rows.map(({ key }) => key)).toEqual(Array.from({ length: count }, (_, at) => String(at + 1)));
+  expect(rows.flatMap((row) => complaints(row, (file, key) => numbersIn(file, prefix).has(key)))).toEqual([]);
+});
+
+test("a row without a test and without a reason is complained about", () => {
+  const row = { key: "7", what: "x", where: "" };
+  expect(complaints(row, () => true)).toEqual(["7: neither a test nor a reason"]);
+  expect(complaints({ ...row, where: "`a.test.ts`" }, () => false)).toEqual(["7: no test of a.test.ts begins with it"]);
+  expect(complaints({ ...row, where: "Not offered here." }, () => false)).toEqual([]);
+});
