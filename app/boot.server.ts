@@ -1,7 +1,7 @@
 /** Start and stop of the process: settings, stores, migrations, the application, HTTP; and the same backwards. */
 import path from "node:path";
 import { broadcastDevReady, type ServerBuild } from "@remix-run/node";
-import { createDispatcher } from "./api/router.server";
+import { createDispatcher } from "./api/dispatch/router.server";
 import { executableSearchPath, generateSecrets, readEnv, withSecrets, type Env, type ParsedEnv } from "./env.server";
 import { startLocalAgent, type LocalAgent } from "./localAgent.server";
 import { createPages } from "./pages.server";

@@ -6,7 +6,7 @@ import path from "node:path";
 import { SupervisorHttpClient } from "@trigger.dev/core/v3/runEngineWorker";
 import type { Workflow, WorkflowTopic } from "../app/deployments/ports";
 import type { EnvironmentView } from "../app/environments/types";
-import { createDispatcher, type DispatchedRoute } from "../app/api/router.server";
+import { createDispatcher, type DispatchedRoute } from "../app/api/dispatch/router.server";
 import { silentLogger } from "../app/platform/logger";
 import { mintId } from "../app/utils/ids";
 import { movableClock, workerBody, type MovableClock, type TaskSpec } from "./engineFixture";

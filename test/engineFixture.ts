@@ -3,7 +3,7 @@ import { createAgentAccess } from "../app/deployments/regions/agentAccess.server
 import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
 import { createEngine, limitsSource, type Engine } from "../app/engine/engine.server";
 import type { EngineOptions } from "../app/engine/env";
-import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex.server";
+import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex/queueIndex.server";
 import { createRecovery, type Recovery } from "../app/engine/recovery/recovery.server";
 import type { Completion, DevWorker } from "../app/engine/types";
 import { createEnvironments, type Environments } from "../app/environments/environments.server";

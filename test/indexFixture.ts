@@ -1,6 +1,6 @@
 /** Queue indexes over a test's own Redis, opened without a database. */
-import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex.server";
-import type { EnvironmentLimits, IndexItem } from "../app/engine/queueIndex";
+import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex/queueIndex.server";
+import type { EnvironmentLimits, IndexItem } from "../app/engine/queueIndex/queueIndex";
 import { systemClock, type Clock } from "../app/platform/clock";
 import { silentLogger } from "../app/platform/logger";
 import type { Redis } from "../app/platform/redis.server";

@@ -1,7 +1,7 @@
 /** Processes as recovery sees them: an index, its recovery and a store each, over shared stores of the test. */
 import { randomBytes } from "node:crypto";
-import type { EnvironmentLimits } from "../app/engine/queueIndex";
-import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex.server";
+import type { EnvironmentLimits } from "../app/engine/queueIndex/queueIndex";
+import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex/queueIndex.server";
 import { createRecovery, type Recovery } from "../app/engine/recovery/recovery.server";
 import { systemClock, type Clock } from "../app/platform/clock";
 import { silentLogger } from "../app/platform/logger";

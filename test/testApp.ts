@@ -11,8 +11,8 @@ import { createAgentAccess } from "../app/deployments/regions/agentAccess.server
 import { createDeployedVersions } from "../app/deployments/regions/deployedVersions.server";
 import { createRegions } from "../app/deployments/regions/regions.server";
 import { createEngine, limitsSource } from "../app/engine/engine.server";
-import { machinePreset } from "../app/engine/machines";
-import { createQueueIndex } from "../app/engine/queueIndex.server";
+import { machinePreset } from "../app/engine/dequeue/machines";
+import { createQueueIndex } from "../app/engine/queueIndex/queueIndex.server";
 import { createRecovery } from "../app/engine/recovery/recovery.server";
 import { createEnvironments } from "../app/environments/environments.server";
 import type { EnvironmentView } from "../app/environments/types";

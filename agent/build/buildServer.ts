@@ -19,7 +19,7 @@ import {
   type BuildOutcome,
   type HeartbeatAnswer,
 } from "./protocol";
-import type { PackedRelease } from "./pack";
+import type { PackedRelease } from "./release/pack";
 
 /** Beyond the server's hold, until a held call counts as lost; milliseconds. */
 const HOLD_MARGIN_MS = 10_000;

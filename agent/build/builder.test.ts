@@ -8,7 +8,7 @@ import { archiveOf, createBuildFixture, treeOf, type BuildFixture, type Tree } f
 import { makeProject } from "../../test/e2e/support/devSession";
 import { repoRoot, spawnGroup } from "../../test/e2e/support/processes";
 import { processesOf } from "../replicas/proc";
-import { extractArchive } from "./extract";
+import { extractArchive } from "./release/extract";
 
 let f: BuildFixture;
 let bundle: Tree;

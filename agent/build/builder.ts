@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Logger } from "../../app/platform/logger";
 import { defineLoop, type Loop } from "../../app/platform/loop";
 import { BuildServer } from "./buildServer";
-import { DependencyCache } from "./dependencyCache";
+import { DependencyCache } from "./release/dependencyCache";
 import { MAX_CLAIM_WAIT_MS } from "./protocol";
 import { runBuild } from "./runBuild";
 

@@ -3,17 +3,17 @@ import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { errorMessage, type Logger } from "../../app/platform/logger";
 import { ServerRefusal } from "../server/serverClient";
-import { BuildLog } from "./buildLog";
+import { BuildLog } from "./log/buildLog";
 import type { BuildServer } from "./buildServer";
-import { bundleToRelease } from "./bundleToRelease";
-import type { DependencyCache } from "./dependencyCache";
+import { bundleToRelease } from "./release/bundleToRelease";
+import type { DependencyCache } from "./release/dependencyCache";
 import { BuildError, cancelled, toBuildError } from "./errors";
-import { indexRelease } from "./indexRelease";
-import { createMask } from "./mask";
-import { packRelease, type PackedRelease } from "./pack";
+import { indexRelease } from "./release/indexRelease";
+import { createMask } from "./log/mask";
+import { packRelease, type PackedRelease } from "./release/pack";
 import { BUILD_HEARTBEAT_MS, BUILD_LEASE_MS, type BuildAssignment, type BuildOutcome, type HeartbeatAnswer } from "./protocol";
 import { Sandbox } from "./sandbox";
-import { sourceToBundle } from "./sourceToBundle";
+import { sourceToBundle } from "./source/sourceToBundle";
 import { readVariables } from "./variables";
 
 export type BuildOptions = {

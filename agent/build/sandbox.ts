@@ -9,10 +9,10 @@ import path from "node:path";
 import { asUser, type LaunchCommand, type Variables } from "../isolation/isolation";
 import { killAll, MARKER, signal as sendSignal } from "../replicas/proc";
 import { BuildError, cancelled, noSpace, saysNetwork, saysNoSpace } from "./errors";
-import type { BuildLog } from "./buildLog";
-import type { Mask } from "./mask";
+import type { BuildLog } from "./log/buildLog";
+import type { Mask } from "./log/mask";
 import type { BuildLogLevel } from "./protocol";
-import { lastWords, plainLines } from "./terminal";
+import { lastWords, plainLines } from "./log/terminal";
 
 /** Kept of what a command wrote, to say why it failed; characters. */
 const TAIL_CHARS = 16_000;

@@ -1,9 +1,9 @@
 /** Links that the CLI prints name a project by its ref; they lead to the dashboard's own addresses. */
 import { redirect } from "@remix-run/node";
 import { AppError } from "../utils/appError";
-import { deploymentByShortCode } from "../deployments/deploymentRows.server";
+import { deploymentByShortCode } from "../deployments/rows/deploymentRows.server";
 import { isTerminal } from "../deployments/phases";
-import { parseEnvironmentSlug } from "../environments/tenancy.server";
+import { parseEnvironmentSlug } from "../environments/tenancy/tenancy.server";
 import { friendlyId, parseFriendlyId } from "../utils/ids";
 import { getApp } from "../wiring.server";
 import { flashCookie } from "./cookies.server";

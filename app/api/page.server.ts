@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { data, redirect } from "@remix-run/node";
 import { SESSION_COOKIE } from "../auth/sessions.server";
 import type { UserCaller } from "../auth/types";
-import type { ProjectSummary } from "../environments/tenancy.server";
+import type { ProjectSummary } from "../environments/tenancy/tenancy.server";
 import type { EnvironmentView } from "../environments/types";
 import { AppError, RetryableError } from "../utils/appError";
 import { knownTimeZone } from "../utils/format";

@@ -1,6 +1,6 @@
 /** Projects and environments as the API shows them, and the path parameters that name them. */
 import { z } from "zod";
-import type { EnvironmentSummary, ProjectSummary } from "../environments/tenancy.server";
+import type { EnvironmentSummary, ProjectSummary } from "../environments/tenancy/tenancy.server";
 
 const name = z.string().min(1).max(255);
 export const projectParams = z.object({ projectRef: name });

@@ -2,7 +2,7 @@
 import { AppError } from "../utils/appError";
 import { friendlyId } from "../utils/ids";
 import { shortId } from "../utils/format";
-import type { TriggerContext } from "../runs/triggerTask.server";
+import type { TriggerContext } from "../runs/trigger/triggerTask.server";
 import type { Flash } from "./cookies.server";
 import type { EnvironmentPage } from "./page.server";
 import { triggerContextOf } from "./triggerContext";

@@ -1,5 +1,5 @@
 /** What the headers of a write say beside its body. */
-import type { TriggerContext } from "../runs/triggerTask.server";
+import type { TriggerContext } from "../runs/trigger/triggerTask.server";
 
 const MAX_REQUEST_KEY_LENGTH = 256;
 

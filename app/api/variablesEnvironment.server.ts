@@ -1,8 +1,8 @@
 /** The environment whose variables a request is about, for a person, for a secret key of that very environment, or for a build of it. */
 import { z } from "zod";
 import { bearerOf, invalidKey } from "../auth/environmentCallers.server";
-import { looksLikePersonalAccessToken } from "../environments/keys.server";
-import { parseEnvironmentSlug, projectNotFound } from "../environments/tenancy.server";
+import { looksLikePersonalAccessToken } from "../environments/tenancy/keys.server";
+import { parseEnvironmentSlug, projectNotFound } from "../environments/tenancy/tenancy.server";
 import type { EnvironmentView } from "../environments/types";
 import { AppError } from "../utils/appError";
 import type { App } from "../wiring.server";

@@ -1,7 +1,7 @@
 /**
  * Who is calling, and how people sign in.
  *
- * API routes use `environment`, `secretKey` and `personalAccessToken` through `app/api/route.server.ts`. Dashboard pages:
+ * API routes use `environment`, `secretKey` and `personalAccessToken` through `app/api/dispatch/route.server.ts`. Dashboard pages:
  *
  * - `session(request)`: the person signed in, or null.
  * - `login({ email, password, request })`: `{ ok: true, setCookie }`, or why not. Put `setCookie` into `Set-Cookie`.

@@ -3,7 +3,7 @@
  * sees the link cannot collect the token. A code is good for ten minutes and one token.
  */
 import type { Clock } from "../platform/clock";
-import { hashCredential, randomText } from "../environments/keys.server";
+import { hashCredential, randomText } from "../environments/tenancy/keys.server";
 import type { ControlPlaneClient } from "../environments/prisma.server";
 import { AppError } from "../utils/appError";
 import { mintId } from "../utils/ids";

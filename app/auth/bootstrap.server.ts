@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { Environments } from "../environments/environments.server";
-import { randomText } from "../environments/keys.server";
+import { randomText } from "../environments/tenancy/keys.server";
 import { sealContext } from "../environments/secretBox.server";
 import type { Clock } from "../platform/clock";
 import { inTransaction, type Pool } from "../platform/db.server";

@@ -1,7 +1,7 @@
 /** Callers that act in one environment, from the `Authorization` header. A hit costs Map lookups; no hashing, no query. */
 import type { Clock } from "../platform/clock";
 import type { EnvironmentDirectory, EnvironmentView } from "../environments/types";
-import { looksLikeSecretKey } from "../environments/keys.server";
+import { looksLikeSecretKey } from "../environments/tenancy/keys.server";
 import { AppError } from "../utils/appError";
 import { residencyOf } from "../utils/ids";
 import { isSignedBy, looksLikePublicToken, oneTimeHash, parsePublicToken, type UnverifiedToken } from "./publicToken.server";

@@ -1,7 +1,7 @@
 /** One-time sign-in links: printed at start, so that the first sign-in needs neither a password nor a mail server. */
 import type { Clock } from "../platform/clock";
 import type { Pool } from "../platform/db.server";
-import { hashCredential, randomText } from "../environments/keys.server";
+import { hashCredential, randomText } from "../environments/tenancy/keys.server";
 
 /** A day: a link printed in the morning works after lunch. */
 const LIFETIME_MS = 24 * 3_600_000;

@@ -2,7 +2,7 @@
 import type { Clock } from "../platform/clock";
 import type { Pool } from "../platform/db.server";
 import { loadScript } from "../platform/scripts.server";
-import { hashCredential, looksLikePersonalAccessToken, mintPersonalAccessToken, obfuscateToken } from "../environments/keys.server";
+import { hashCredential, looksLikePersonalAccessToken, mintPersonalAccessToken, obfuscateToken } from "../environments/tenancy/keys.server";
 import type { ControlPlaneClient } from "../environments/prisma.server";
 import { AppError } from "../utils/appError";
 import { mintId } from "../utils/ids";

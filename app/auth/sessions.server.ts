@@ -2,7 +2,7 @@
 import type { Clock } from "../platform/clock";
 import type { Pool } from "../platform/db.server";
 import { loadScript } from "../platform/scripts.server";
-import { hashCredential, randomText } from "../environments/keys.server";
+import { hashCredential, randomText } from "../environments/tenancy/keys.server";
 import type { UserCaller } from "./types";
 
 export const SESSION_COOKIE = "sluice_session";

@@ -5,7 +5,7 @@ import { decideAutoPromotion, decidePromotion, type PromotionInput, REFUSALS } f
 import { judgeReadiness, readinessTimeoutText, requiredRegions } from "./readiness";
 import { replicaViolations, sortRegions } from "./replicas";
 import { combineErrors, fullText, summarize } from "./stepError";
-import { type StepRecord, stepRows } from "./stepRows";
+import { type StepRecord, stepRows } from "./rows/stepRows";
 import { compareVersions, newShortCode, nextVersion } from "./versions";
 
 const noon = Date.UTC(2026, 10, 21, 12);

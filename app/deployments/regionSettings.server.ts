@@ -2,7 +2,7 @@
 import type { EnvironmentView } from "../environments/types";
 import { inTransaction, type Pool } from "../platform/db.server";
 import { loadScript } from "../platform/scripts.server";
-import { lockEnvironment } from "./environmentLock.server";
+import { lockEnvironment } from "./rows/environmentLock.server";
 import type { Actor, AuditLog, Queryable } from "./ports";
 import { regionReplicasSchema, replicaViolations } from "./replicas";
 

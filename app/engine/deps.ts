@@ -6,9 +6,9 @@ import type { Clock } from "../platform/clock";
 import type { Logger } from "../platform/logger";
 import type { Redis } from "../platform/redis.server";
 import type { RunStore } from "../runops/runStore";
-import type { DeployedVersions } from "./deployedVersions";
+import type { DeployedVersions } from "./versions/deployedVersions";
 import type { EngineOptions } from "./env";
-import type { QueueIndex } from "./queueIndex";
+import type { QueueIndex } from "./queueIndex/queueIndex";
 
 /** Stores a worker version with its tasks and queues and, in dev, makes it current. */
 export type WorkerRegistry = Pick<Environments, "registerWorkerVersion">;

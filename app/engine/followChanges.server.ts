@@ -1,9 +1,9 @@
 /** Keeps the index and held polls in step with configuration that any process changed. */
 import type { ConfigChange, ConfigChanges, EnvironmentDirectory } from "../environments/types";
 import { errorMessage, type Logger } from "../platform/logger";
-import type { DequeueHub } from "./dequeueHub.server";
+import type { DequeueHub } from "./dequeue/dequeueHub.server";
 import type { LimitsChangedService } from "./limits.server";
-import type { PromotePendingVersionsService } from "./pendingVersions.server";
+import type { PromotePendingVersionsService } from "./versions/pendingVersions.server";
 
 type FollowDeps = {
   changes: ConfigChanges;

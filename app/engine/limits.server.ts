@@ -1,6 +1,6 @@
 /** Concurrency limits and pauses of an environment, in the form that the queue index wants. */
 import type { EnvironmentDirectory } from "../environments/types";
-import type { EnvironmentLimits, LimitsSource, QueueIndex } from "./queueIndex";
+import type { EnvironmentLimits, LimitsSource, QueueIndex } from "./queueIndex/queueIndex";
 import type { PauseState } from "./types";
 
 /** Nothing may run in an environment that is gone. */

@@ -10,7 +10,7 @@ import type { ConfigChanges, EnvironmentView } from "../environments/types";
 import { errorMessage, type Logger } from "../platform/logger";
 import { AppError } from "../utils/appError";
 import { friendlyId, parseFriendlyId } from "../utils/ids";
-import type { RunPlaces } from "./runPlaces.server";
+import type { RunPlaces } from "./dequeue/runPlaces.server";
 import type { RunChange, RunFeed } from "./types";
 
 const SESSIONS = "/dev-worker";

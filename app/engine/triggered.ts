@@ -1,5 +1,5 @@
 /** What follows the commit of a new run. */
-import type { IndexWriter } from "./indexWriter.server";
+import type { IndexWriter } from "./queueIndex/indexWriter.server";
 import type { RunFeed, TriggeredRun } from "./types";
 
 type TriggeredDeps = { index: Pick<IndexWriter, "offer">; feed: RunFeed; onTimer: (dueAt: Date) => void };

@@ -7,11 +7,11 @@
 import type { Clock } from "../platform/clock";
 import type { Pool, PoolClient } from "../platform/db.server";
 import type { Logger } from "../platform/logger";
-import { createConfigChanges } from "./configChanges.server";
-import { CreateEnvironmentService } from "./createEnvironment.server";
-import { CreateOrganizationService } from "./createOrganization.server";
-import { CreateProjectService } from "./createProject.server";
-import { createDirectory } from "./directory.server";
+import { createConfigChanges } from "./directory/configChanges.server";
+import { CreateEnvironmentService } from "./tenancy/createEnvironment.server";
+import { CreateOrganizationService } from "./tenancy/createOrganization.server";
+import { CreateProjectService } from "./tenancy/createProject.server";
+import { createDirectory } from "./directory/directory.server";
 import { EnvironmentVariableStore } from "./environmentVariables.server";
 import { FeatureFlags } from "./featureFlags.server";
 import { createControlPlaneClient, type ControlPlaneClient } from "./prisma.server";
@@ -20,13 +20,13 @@ import {
   type RegisterDeployedVersion,
   type RegisteredWorker,
   type RegisterWorkerVersion,
-} from "./registerWorkerVersion.server";
-import { RotateEnvironmentKeyService } from "./rotateEnvironmentKey.server";
+} from "./workers/registerWorkerVersion.server";
+import { RotateEnvironmentKeyService } from "./tenancy/rotateEnvironmentKey.server";
 import { createSecretBox, type SecretBox } from "./secretBox.server";
-import { Tenancy } from "./tenancy.server";
-import { UpdateEnvironmentService, type EnvironmentChange } from "./updateEnvironment.server";
-import { UpdateQueueService, type QueueChange } from "./updateQueue.server";
-import { UpsertBranchService } from "./upsertBranch.server";
+import { Tenancy } from "./tenancy/tenancy.server";
+import { UpdateEnvironmentService, type EnvironmentChange } from "./tenancy/updateEnvironment.server";
+import { UpdateQueueService, type QueueChange } from "./workers/updateQueue.server";
+import { UpsertBranchService } from "./tenancy/upsertBranch.server";
 import type { ConfigChanges, EnvironmentDirectory, QueueView } from "./types";
 
 export type EnvironmentsOptions = {

@@ -1,12 +1,12 @@
 /** What pages need to know of an environment to say why its runs wait. Read once a page, for all rows. */
 import type { EnvironmentView, QueueView } from "../environments/types";
-import type { QueueCounts } from "../engine/queueIndex";
+import type { QueueCounts } from "../engine/queueIndex/queueIndex";
 import type { RunListItem } from "../runops/runStore";
 import { publicStatus } from "../runops/runStates";
 import type { App } from "../wiring.server";
-import { errorLine, errorView } from "./packets.server";
+import { errorLine, errorView } from "./runs/packets.server";
 import { shownStatus, type ShownStatus, type WaitReason } from "./views";
-import { waitReasonOf, type EnvironmentFacts, type QueueFacts, type RunFacts } from "./waitReason";
+import { waitReasonOf, type EnvironmentFacts, type QueueFacts, type RunFacts } from "./runs/waitReason";
 
 export type FactsSource = Pick<App, "index" | "engine" | "environments">;
 type Described = Omit<RunListItem, "completedAt" | "error"> & { lastErrorText?: string | null };

@@ -1,6 +1,6 @@
 /** The environments of a project with their keys and limits. */
 import type { UserCaller } from "../auth/types";
-import type { ProjectSummary } from "../environments/tenancy.server";
+import type { ProjectSummary } from "../environments/tenancy/tenancy.server";
 import type { EnvironmentSlug } from "../environments/types";
 import type { App } from "../wiring.server";
 

@@ -1,6 +1,6 @@
 /** What the frame around every page shows: projects and environments of the person, health, who they are. */
 import type { UserCaller } from "../auth/types";
-import type { ProjectSummary } from "../environments/tenancy.server";
+import type { ProjectSummary } from "../environments/tenancy/tenancy.server";
 import type { ShellData, ShellEnvironment, ShellHealth, ShellProject } from "./shellView";
 import type { App } from "../wiring.server";
 

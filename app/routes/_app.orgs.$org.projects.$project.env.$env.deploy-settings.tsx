@@ -2,8 +2,8 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
 import { useActionData, useLoaderData } from "@remix-run/react";
 import { flashCookie } from "../api/cookies.server";
-import { changeDeploySettings, typedReplicas } from "../api/deploySettingsForm.server";
-import { changeCrumbs } from "../api/deploymentPlace";
+import { changeDeploySettings, typedReplicas } from "../api/deployments/deploySettingsForm.server";
+import { changeCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, field, readForm, requireEnvironment } from "../api/page.server";
 import { DeploySettingsForm, RegionSettingsForm } from "../components/deployments/SettingsForms";
 import { ErrorPage } from "../components/shell/ErrorPage";

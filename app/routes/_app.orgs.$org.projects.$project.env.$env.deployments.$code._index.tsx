@@ -2,8 +2,8 @@
 import { redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
 import { useLoaderData } from "@remix-run/react";
 import { flashCookie } from "../api/cookies.server";
-import { actOnDeployment } from "../api/deploymentActions.server";
-import { deploymentCrumbs } from "../api/deploymentPlace";
+import { actOnDeployment } from "../api/deployments/deploymentActions.server";
+import { deploymentCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, field, readForm, requireEnvironment } from "../api/page.server";
 import { DeploymentPage } from "../components/deployments/DeploymentPage";
 import { ErrorPage } from "../components/shell/ErrorPage";

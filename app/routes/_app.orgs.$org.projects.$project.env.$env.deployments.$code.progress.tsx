@@ -2,7 +2,7 @@
 import { redirect, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
 import { useLoaderData, useNavigate } from "@remix-run/react";
 import { useCallback, useEffect, useRef } from "react";
-import { deploymentCrumbs } from "../api/deploymentPlace";
+import { deploymentCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, requireEnvironment } from "../api/page.server";
 import { DeploymentPage } from "../components/deployments/DeploymentPage";
 import { ErrorPage } from "../components/shell/ErrorPage";

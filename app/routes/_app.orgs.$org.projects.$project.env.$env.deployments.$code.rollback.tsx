@@ -2,8 +2,8 @@
 import { redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
 import { useLoaderData } from "@remix-run/react";
 import { flashCookie } from "../api/cookies.server";
-import { changeCurrent } from "../api/deploymentActions.server";
-import { changeCrumbs } from "../api/deploymentPlace";
+import { changeCurrent } from "../api/deployments/deploymentActions.server";
+import { changeCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, readForm, requireEnvironment } from "../api/page.server";
 import { ConfirmChange } from "../components/deployments/ConfirmChange";
 import { ErrorPage } from "../components/shell/ErrorPage";

@@ -6,8 +6,8 @@ import { asPage, pageUrl, requireEnvironment } from "../api/page.server";
 import { DeploymentsList } from "../components/deployments/DeploymentsList";
 import { ErrorPage } from "../components/shell/ErrorPage";
 import { useFollow } from "../hooks/live";
-import { parseDeploymentsQuery } from "../presenters/deployments/filters";
-import { presentDeploymentList } from "../presenters/deployments/list.server";
+import { parseDeploymentsQuery } from "../presenters/deployments/list/filters";
+import { presentDeploymentList } from "../presenters/deployments/list/list.server";
 
 export const handle = { crumbs: () => [{ label: "Deployments" }] };
 export const meta: MetaFunction = () => [{ title: "Deployments · Sluice" }];

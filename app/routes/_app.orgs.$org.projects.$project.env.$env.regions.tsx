@@ -3,7 +3,7 @@ import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type 
 import { useActionData, useLoaderData } from "@remix-run/react";
 import { flashCookie } from "../api/cookies.server";
 import { asPage, field, readForm, requireEnvironment } from "../api/page.server";
-import { changeRegions } from "../api/regionActions.server";
+import { changeRegions } from "../api/deployments/regionActions.server";
 import { NewAgentTokenBanner, NewRegion, RegionsPanels } from "../components/deployments/RegionsPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
 import { useFollow } from "../hooks/live";

@@ -8,7 +8,7 @@ import { DATA_TABS, type DataTab } from "../components/runs/DataPanel";
 import { RunPage } from "../components/runs/RunPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
 import { useFollow } from "../hooks/live";
-import { presentRun } from "../presenters/runPage.server";
+import { presentRun } from "../presenters/runs/runPage.server";
 import { AppError } from "../utils/appError";
 
 const SPAN_ID = /^[0-9a-f]{16}$/;

@@ -10,8 +10,8 @@ import { RunsFigures } from "../components/runs/RunsFigures";
 import { RunsList } from "../components/runs/RunsList";
 import { ErrorPage } from "../components/shell/ErrorPage";
 import { useFollow } from "../hooks/live";
-import { parseRunsQuery } from "../presenters/runFilters";
-import { presentRunList } from "../presenters/runList.server";
+import { parseRunsQuery } from "../presenters/runs/runFilters";
+import { presentRunList } from "../presenters/runs/runList.server";
 
 export const handle = { crumbs: () => [{ label: "Runs" }] };
 export const meta: MetaFunction = () => [{ title: "Runs · Sluice" }];

@@ -5,7 +5,7 @@ import { asPage, field, pageUrl, readForm, requireEnvironment } from "../api/pag
 import { dashboardContext } from "../api/runActions.server";
 import { TestForm } from "../components/settings/TestForm";
 import { ErrorPage } from "../components/shell/ErrorPage";
-import { knownTasks } from "../presenters/runList.server";
+import { knownTasks } from "../presenters/runs/runList.server";
 import { AppError } from "../utils/appError";
 import { friendlyId } from "../utils/ids";
 

@@ -1,10 +1,10 @@
 /** `POST /api/v1/artifacts`: a signed form for the upload of sources or of a bundle. */
 import { z } from "zod";
-import { ARTIFACTS, DEPLOYMENTS, parseWithIssues } from "../api/deploymentCall.server";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { ARTIFACTS, DEPLOYMENTS, parseWithIssues } from "../api/deployments/deploymentCall.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
-import { usedOrigin } from "../api/usedOrigin";
+import { usedOrigin } from "../api/dispatch/usedOrigin";
 
 const Body = z.object({
   type: z.enum(["deployment_context", "deployment_bundle"]).default("deployment_context"),

@@ -1,8 +1,8 @@
 /** `POST /api/v1/auth/public-tokens`: a public token signed here, for callers that do not hold the key itself. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
-import { parseDurationMs } from "../runs/durations";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
+import { parseDurationMs } from "../runs/trigger/durations";
 import { AppError } from "../utils/appError";
 
 const Body = z.object({

@@ -3,8 +3,8 @@
  * `authorizationCode`. No `approval` in the answer: the CLI then polls with the code alone.
  */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 /** The challenge belongs to the flows with an approval code; older CLIs send no body at all. */
 const Body = z.unknown();

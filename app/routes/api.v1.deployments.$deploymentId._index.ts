@@ -1,7 +1,7 @@
 /** `GET /api/v1/deployments/:id`: one deployment, with its worker once that is registered. */
-import { deploymentOf, deploymentParams } from "../api/deploymentCall.server";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { deploymentOf, deploymentParams } from "../api/deployments/deploymentCall.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { detailView } from "../deployments/api/views";
 
 export const loader = apiLoader({ auth: "environment", params: deploymentParams }, async ({ app, caller, params }) => {

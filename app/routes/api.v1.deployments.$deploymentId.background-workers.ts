@@ -1,8 +1,8 @@
 /** `POST /api/v1/deployments/:id/background-workers`: the indexer registers the tasks of a release. */
 import { z } from "zod";
-import { deploymentOf, deploymentParams, keyActor } from "../api/deploymentCall.server";
-import { errorResponse, jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { deploymentOf, deploymentParams, keyActor } from "../api/deployments/deploymentCall.server";
+import { errorResponse, jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 /** Sources are in it, compressed. */
 const maxBodyBytes = 32 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** `POST /api/v1/deployments/:id/cancel`: 204; 409 when it has ended. */
 import { z } from "zod";
-import { deploymentParams, keyActor, parseWithIssues } from "../api/deploymentCall.server";
-import { apiAction } from "../api/route.server";
+import { deploymentParams, keyActor, parseWithIssues } from "../api/deployments/deploymentCall.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 
 const Body = z.object({ reason: z.string().max(200, "Reason must be less than 200 characters").optional() }).default({});

@@ -1,8 +1,8 @@
 /** `GET /api/v1/deployments/:id/events?after=seq`: log lines as JSON, or as an event stream for who accepts one. */
 import { z } from "zod";
-import { deploymentOf, deploymentParams } from "../api/deploymentCall.server";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { deploymentOf, deploymentParams } from "../api/deployments/deploymentCall.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { sseResponse, type Followed, type SseMessage } from "../deployments/api/followDeployment.server";
 import { eventView } from "../deployments/api/views";
 import { isTerminal } from "../deployments/phases";

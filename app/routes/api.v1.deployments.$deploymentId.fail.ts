@@ -1,8 +1,8 @@
 /** `POST /api/v1/deployments/:id/fail`: a builder reports why it gave up. A deployment that has ended stays as it is. */
 import { z } from "zod";
-import { deploymentOf, deploymentParams, keyActor, parseWithIssues } from "../api/deploymentCall.server";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { deploymentOf, deploymentParams, keyActor, parseWithIssues } from "../api/deployments/deploymentCall.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { readableIndexError } from "../deployments/build/indexError";
 import { friendlyId } from "../utils/ids";
 

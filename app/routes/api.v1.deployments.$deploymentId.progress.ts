@@ -1,7 +1,7 @@
 /** `POST /api/v1/deployments/:id/progress`: for builders that drive a deployment themselves. Here the workflow does, so it is a 409. */
 import { z } from "zod";
-import { deploymentOf, deploymentParams } from "../api/deploymentCall.server";
-import { apiAction } from "../api/route.server";
+import { deploymentOf, deploymentParams } from "../api/deployments/deploymentCall.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { conflict } from "../utils/appError";
 
 const spec = { auth: "environment", params: deploymentParams, body: z.unknown() } as const;

@@ -1,8 +1,8 @@
 /** `GET /api/v1/deployments/:id/steps`: the six steps in order, as the progress page shows them. */
-import { deploymentOf, deploymentParams } from "../api/deploymentCall.server";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
-import { stepRows } from "../deployments/stepRows";
+import { deploymentOf, deploymentParams } from "../api/deployments/deploymentCall.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
+import { stepRows } from "../deployments/rows/stepRows";
 
 export const loader = apiLoader({ auth: "environment", params: deploymentParams }, async ({ app, caller, params }) => {
   const deployment = await deploymentOf(app, caller, "read", params.deploymentId);

@@ -1,4 +1,4 @@
 /** `POST /api/v1/deployments/:version/promote?allowRollbacks=true|false`: makes a version the current one. */
-import { changeCurrentRoute } from "../api/deploymentCommands.server";
+import { changeCurrentRoute } from "../api/deployments/deploymentCommands.server";
 
 export const { loader, action } = changeCurrentRoute("promote");

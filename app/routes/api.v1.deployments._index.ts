@@ -1,13 +1,13 @@
 /** `POST /api/v1/deployments`: creates one, and holds the answer until it has ended. `GET`: those of the environment, newest first. */
 import { z } from "zod";
-import { DEPLOYMENTS, keyActor, parseWithIssues, requestKeyOf } from "../api/deploymentCall.server";
-import { errorResponse, jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { DEPLOYMENTS, keyActor, parseWithIssues, requestKeyOf } from "../api/deployments/deploymentCall.server";
+import { errorResponse, jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 import type { EnvironmentCaller } from "../auth/types";
-import { attachTargetOf } from "../deployments/api/attachDeployment.server";
-import { createDeploymentBody } from "../deployments/api/createBody";
-import type { CreatedDeployment } from "../deployments/api/createDeployment.server";
+import { attachTargetOf } from "../deployments/api/create/attachDeployment.server";
+import { createDeploymentBody } from "../deployments/api/create/createBody";
+import type { CreatedDeployment } from "../deployments/api/create/createDeployment.server";
 import { filterOf, listDeploymentsQuery } from "../deployments/api/listQuery";
 import { createdView, deploymentLink, itemView } from "../deployments/api/views";
 import type { DeploymentRecord } from "../deployments/ports";

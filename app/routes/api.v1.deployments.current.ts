@@ -1,7 +1,7 @@
 /** `GET /api/v1/deployments/current`: what the environment runs now. 404 before the first promotion. */
-import { DEPLOYMENTS } from "../api/deploymentCall.server";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { DEPLOYMENTS } from "../api/deployments/deploymentCall.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 import { itemView } from "../deployments/api/views";
 

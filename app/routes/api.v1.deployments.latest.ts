@@ -1,5 +1,5 @@
 /** `GET /api/v1/deployments/latest`: the newest deployment that its user hosts. This server has none: it runs all itself. */
-import { apiLoader } from "../api/route.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { AppError } from "../utils/appError";
 
 export const loader = apiLoader({ auth: "environment" }, () =>

@@ -1,7 +1,7 @@
 /** `POST /api/v1/idempotencyKeys/:key/reset`: the next trigger with the key makes a new run. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_NAME_LENGTH } from "../runs/types";
 
 const text = z

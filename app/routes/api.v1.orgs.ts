@@ -1,7 +1,7 @@
 /** `GET /api/v1/orgs`: organizations of the caller. `POST`: a new one, whose admin they become. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 
 export const loader = apiLoader({ auth: "user" }, async ({ app, caller }) => {
   return jsonResponse(await app.environments.tenancy.organizations(caller.organizationIds));

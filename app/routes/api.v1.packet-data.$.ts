@@ -1,7 +1,7 @@
 /** The bytes of packets, behind signed URLs: no other credential is asked for, as the clients send none. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { AppError } from "../utils/appError";
 
 const Params = z.object({ "*": z.string() });

@@ -1,7 +1,7 @@
 /** `/api/v1/packets/<name>`: signed URLs for one packet, GET to read it, PUT to store it. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 
 const Params = z.object({ "*": z.string() });
 

@@ -5,14 +5,14 @@
  */
 import { bearerOf } from "../auth/environmentCallers.server";
 import { looksLikeBuildToken } from "../deployments/build/buildToken.server";
-import { looksLikeSecretKey } from "../environments/keys.server";
+import { looksLikeSecretKey } from "../environments/tenancy/keys.server";
 import type { EnvironmentView } from "../environments/types";
 import { variablesEnvironment } from "../api/variablesEnvironment.server";
 import type { App } from "../wiring.server";
 import { projectEnvParams } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
-import { usedOrigin } from "../api/usedOrigin";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
+import { usedOrigin } from "../api/dispatch/usedOrigin";
 
 export const loader = apiLoader({ auth: "none", params: projectEnvParams }, async ({ app, params, request }) => {
   const place = { projectRef: params.projectRef, slug: params.env };

@@ -2,15 +2,15 @@
  * `GET /api/v1/projects/:ref/:env/deploy-settings`: how the CLI is to build. It asks once, for 5 s at most, and takes any
  * failure for a Docker build, so this reads one row. `PUT` changes settings; the answer is all of them.
  */
-import { DEPLOYMENTS, keyActor, parseWithIssues, traceOf } from "../api/deploymentCall.server";
+import { DEPLOYMENTS, keyActor, parseWithIssues, traceOf } from "../api/deployments/deploymentCall.server";
 import { projectEnvParams } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 import { variablesEnvironment } from "../api/variablesEnvironment.server";
 import { z } from "zod";
-import { looksLikePersonalAccessToken } from "../environments/keys.server";
-import { projectNotFound } from "../environments/tenancy.server";
+import { looksLikePersonalAccessToken } from "../environments/tenancy/keys.server";
+import { projectNotFound } from "../environments/tenancy/tenancy.server";
 import { bearerOf } from "../auth/environmentCallers.server";
 import { deploySettingsChange } from "../deployments/settings.server";
 import type { Actor, DeploySettings } from "../deployments/ports";

@@ -1,8 +1,8 @@
 /** `POST /api/v1/projects/:ref/:env/jwt`: a public token of an environment, for a person. */
 import { z } from "zod";
 import { projectEnvParams } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { tokenLifetimeSeconds } from "../auth/tokenLifetime";
 
 const Body = z

@@ -1,8 +1,8 @@
 /** `GET /api/v1/projects/:ref/:env/workers/current`: the version that new runs get, with its tasks. */
 import { z } from "zod";
 import { projectEnvParams } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { AppError } from "../utils/appError";
 import { friendlyId } from "../utils/ids";
 

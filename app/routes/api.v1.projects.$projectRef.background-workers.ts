@@ -1,7 +1,7 @@
 /** `POST /api/v1/projects/:projectRef/background-workers`: `trigger dev` registers what it has built. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const params = z.object({ projectRef: z.string() });
 /** The engine checks the manifest: its schema is large and loaded on first use. Sources are in it, compressed. */

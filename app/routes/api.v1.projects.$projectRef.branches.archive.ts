@@ -1,8 +1,8 @@
 /** `POST /api/v1/projects/:ref/branches/archive`: a branch whose work is merged or given up. Its runs and deployments stay readable. */
 import { z } from "zod";
 import { projectParams } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { AppError } from "../utils/appError";
 
 const Body = z.object({ branch: z.string().min(1).max(400), env: z.enum(["preview", "development"]).default("preview") });

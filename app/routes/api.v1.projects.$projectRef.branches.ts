@@ -1,8 +1,8 @@
 /** `POST /api/v1/projects/:ref/branches`: makes or finds a branch of dev or preview. `GET`: the branches of one of them. */
 import { z } from "zod";
 import { projectParams } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 
 const Body = z.object({ branch: z.string().min(1).max(400), env: z.enum(["preview", "development"]).default("preview") });
 

@@ -1,7 +1,7 @@
 /** `GET`, `PUT`, `DELETE /api/v1/projects/:ref/envvars/:env/:name`: one variable; 404 when it is not set. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { variableParams, variablesEnvironment } from "../api/variablesEnvironment.server";
 import { AppError } from "../utils/appError";
 

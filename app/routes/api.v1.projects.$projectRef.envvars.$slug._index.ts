@@ -1,7 +1,7 @@
 /** `GET /api/v1/projects/:ref/envvars/:env`: the variables, secret ones redacted. `POST`: one more. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { variablesEnvironment, variablesParams } from "../api/variablesEnvironment.server";
 
 export const loader = apiLoader({ auth: "none", params: variablesParams }, async ({ app, params, request }) => {

@@ -1,7 +1,7 @@
 /** `POST /api/v1/projects/:ref/envvars/:env/import`: many variables at once, all or none. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { variablesEnvironment, variablesParams } from "../api/variablesEnvironment.server";
 
 const Variables = z.record(z.string(), z.string());

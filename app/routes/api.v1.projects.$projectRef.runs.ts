@@ -1,7 +1,7 @@
 /** `GET /api/v1/projects/:projectRef/runs`: runs of a project's environments, for a person's token. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import type { UserCaller } from "../auth/types";
 import type { EnvironmentDirectory, EnvironmentView } from "../environments/types";
 import { ListRunsQuery } from "../presenters/api/listQuery";

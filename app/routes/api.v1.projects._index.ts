@@ -1,7 +1,7 @@
 /** `GET /api/v1/projects`: every project of the caller's organizations. */
 import { projectBody } from "../api/projectBody";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 
 export const loader = apiLoader({ auth: "user" }, async ({ app, caller }) => {
   const projects = await app.environments.tenancy.projects(caller.organizationIds);

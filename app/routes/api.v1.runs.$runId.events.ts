@@ -1,5 +1,5 @@
-import { jsonResponse } from "~/api/respond.server";
-import { apiLoader } from "~/api/route.server";
+import { jsonResponse } from "~/api/dispatch/respond.server";
+import { apiLoader } from "~/api/dispatch/route.server";
 import { readableRun, runParams } from "~/api/readableRun.server";
 import { eventsBody } from "~/telemetry/traceApi";
 

@@ -1,11 +1,11 @@
 /** `GET` and `PUT /api/v1/runs/:runId/metadata`: the run's document, read or changed; both answer the whole document. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { runResource } from "../api/runResources";
 import { requireScope } from "../api/scope";
 import { triggerContextOf } from "../api/triggerContext";
-import { MetadataBody } from "../runs/updateMetadata.server";
+import { MetadataBody } from "../runs/metadata/updateMetadata.server";
 
 const Params = z.object({ runId: z.string() });
 

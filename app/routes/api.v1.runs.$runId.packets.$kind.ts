@@ -1,7 +1,7 @@
 /** `GET /api/v1/runs/:runId/packets/payload|output`: a signed URL to read a run's stored packet. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { resourcesOfRun } from "../api/runResources";
 import { requireScope } from "../api/scope";
 import type { RunDetail } from "../runops/runStore";

@@ -1,9 +1,9 @@
 /** `POST /api/v1/runs/:runId/replay`: triggers the run's task again; the optional body overrides parts of it. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { triggerContextOf } from "../api/triggerContext";
-import { ReplayBody } from "../runs/triggerBody";
+import { ReplayBody } from "../runs/trigger/triggerBody";
 import { friendlyId } from "../utils/ids";
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;

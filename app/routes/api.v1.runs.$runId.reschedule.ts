@@ -1,7 +1,7 @@
 /** `POST /api/v1/runs/:runId/reschedule`: moves the start of a delayed run and answers the run. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { vocabularyOf } from "../presenters/api/presentRun.server";
 import { RetrieveRunPresenter } from "../presenters/api/retrieveRun.server";
 

@@ -1,7 +1,7 @@
 /** `GET /api/v1/runs/:runId/result`: how a finished run ended; 404 until then, which the SDK reads as "not yet". */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { resourcesOfRun } from "../api/runResources";
 import { requireScope } from "../api/scope";
 import { presentResult } from "../presenters/api/runResult.server";

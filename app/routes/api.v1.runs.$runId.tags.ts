@@ -1,7 +1,7 @@
 /** `POST /api/v1/runs/:runId/tags`: adds tags. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { runResource } from "../api/runResources";
 import { requireScope } from "../api/scope";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { jsonResponse } from "~/api/respond.server";
-import { apiLoader } from "~/api/route.server";
+import { jsonResponse } from "~/api/dispatch/respond.server";
+import { apiLoader } from "~/api/dispatch/route.server";
 import { readableRun, runParams } from "~/api/readableRun.server";
 import { traceBody, tracePage } from "~/telemetry/traceApi";
 

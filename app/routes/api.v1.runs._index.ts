@@ -1,7 +1,7 @@
 /** `GET /api/v1/runs`: runs of the caller's environment, newest first. */
 import type { EnvironmentCaller, Resource } from "../auth/types";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { MissingScopeError } from "../api/scope";
 import { ListRunsQuery } from "../presenters/api/listQuery";
 import { ListRunsPresenter } from "../presenters/api/listRuns.server";

@@ -1,10 +1,10 @@
 /** `POST /api/v1/tasks/:taskId/trigger`: creates a run; committed before the answer. */
 import { z } from "zod";
-import { describeZodError } from "../api/respond.server";
-import { apiAction, type ApiContext } from "../api/route.server";
+import { describeZodError } from "../api/dispatch/respond.server";
+import { apiAction, type ApiContext } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 import { triggerContextOf } from "../api/triggerContext";
-import { TriggerBody, TriggerOptions } from "../runs/triggerBody";
+import { TriggerBody, TriggerOptions } from "../runs/trigger/triggerBody";
 import { AppError } from "../utils/appError";
 import { friendlyId } from "../utils/ids";
 

@@ -1,7 +1,7 @@
 /** `POST /api/v1/token`: the CLI's poll during login. `{token: null}` while nobody has decided; 400 ends the polling. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const Body = z.object({ authorizationCode: z.string().min(1).max(200) });
 

@@ -1,7 +1,7 @@
 /** `POST /api/v2/runs/:runId/cancel`: cancels a run and its children; 200 also when it had finished. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { runResource } from "../api/runResources";
 import { requireScope } from "../api/scope";
 import { friendlyId } from "../utils/ids";

@@ -1,7 +1,7 @@
 /** `GET /api/v2/whoami`: the first call of the CLI. `dashboardUrl` is the base of every link that it prints. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { AppError } from "../utils/appError";
 
 const Query = z.object({ projectRef: z.string().max(100).optional() });

@@ -4,8 +4,8 @@
  * reconnects by posting.
  */
 import { z } from "zod";
-import { deploymentOf, deploymentParams } from "../api/deploymentCall.server";
-import { apiAction } from "../api/route.server";
+import { deploymentOf, deploymentParams } from "../api/deployments/deploymentCall.server";
+import { apiAction } from "../api/dispatch/route.server";
 import { sseResponse, type Followed, type SseMessage } from "../deployments/api/followDeployment.server";
 import type { DeploymentRecord } from "../deployments/ports";
 import { friendlyId } from "../utils/ids";

@@ -1,7 +1,7 @@
 /** `GET /api/v3/runs/:runId`: one run with payload, output, error and relatives. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 import { resourcesOfRun } from "../api/runResources";
 import { vocabularyOf } from "../presenters/api/presentRun.server";

@@ -1,6 +1,6 @@
 /** Every path under /engine without a route of its own. */
-import { apiAction, apiLoader } from "../api/route.server";
-import { unservedPath } from "../api/unsupported";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
+import { unservedPath } from "../api/dispatch/unsupported";
 
 export const loader = apiLoader({ auth: "none", cors: true }, ({ request }) => Promise.reject(unservedPath(new URL(request.url).pathname)));
 

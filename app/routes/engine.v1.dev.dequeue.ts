@@ -1,7 +1,7 @@
 /** `POST /engine/v1/dev/dequeue`: a run for the polling worker; held while there is none. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const body = z.object({ currentWorker: z.string().min(1).max(128) });
 

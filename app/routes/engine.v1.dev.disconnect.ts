@@ -1,7 +1,7 @@
 /** `POST /engine/v1/dev/disconnect`: the CLI ended; its runs end at once. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const body = z.object({ runFriendlyIds: z.array(z.string().max(128)) });
 

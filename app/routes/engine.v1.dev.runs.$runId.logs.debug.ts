@@ -1,6 +1,6 @@
 /** `POST .../logs/debug`: what the CLI says about a run; kept in the server's own log at debug level, without its properties. */
 import { z } from "zod";
-import { apiAction } from "../api/route.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string().max(128) });
 const body = z.object({ time: z.unknown(), message: z.string() });

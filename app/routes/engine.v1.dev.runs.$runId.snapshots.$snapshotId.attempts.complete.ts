@@ -1,8 +1,8 @@
 /** `POST .../attempts/complete`: how an attempt ended, and what the worker does next. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
-import { completionSchema, MAX_OUTPUT_LENGTH } from "../engine/completion";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
+import { completionSchema, MAX_OUTPUT_LENGTH } from "../engine/attempts/completion";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 const body = z.object({ completion: completionSchema });

@@ -1,7 +1,7 @@
 /** `POST .../attempts/start`: begins an attempt and answers everything that the run process needs. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 const REPLAY_HEADER = "x-trigger-request-idempotency-key";

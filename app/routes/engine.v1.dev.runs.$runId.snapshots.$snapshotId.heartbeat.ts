@@ -1,7 +1,7 @@
 /** `POST .../snapshots/:snapshotId/heartbeat`: the attempt is alive. The body says nothing that is used. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 

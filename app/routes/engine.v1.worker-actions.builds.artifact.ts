@@ -1,7 +1,7 @@
 /** `GET /engine/v1/worker-actions/builds/artifact`: the archive that a build starts from, for the agent that has it. */
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { apiLoader } from "../api/route.server";
+import { apiLoader } from "../api/dispatch/route.server";
 
 const Query = z.object({
   deploymentId: z.string().min(1).max(64),

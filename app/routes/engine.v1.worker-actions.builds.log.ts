@@ -1,6 +1,6 @@
 /** `POST /engine/v1/worker-actions/builds/log`: lines that a build printed, masked by the agent. 409 stops the build. */
 import { buildLogRequestSchema } from "../../agent/build/protocol";
-import { apiAction } from "../api/route.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 /** 500 lines of 16,000 characters each. */
 const maxBodyBytes = 24 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** `POST /engine/v1/worker-actions/connect`: an agent introduces itself. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const body = z.object({ metadata: z.record(z.string(), z.unknown()) });
 

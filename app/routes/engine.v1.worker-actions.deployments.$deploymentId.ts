@@ -1,7 +1,7 @@
 /** `GET /engine/v1/worker-actions/deployments/:deploymentId`: one version, for a run on a version without replicas. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 
 const params = z.object({ deploymentId: z.string().max(64) });
 

@@ -6,9 +6,9 @@ import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { z } from "zod";
 import { RELEASE_NODE_ABI_HEADER, RELEASE_PLATFORM_HEADER } from "../../agent/build/protocol";
-import { jsonResponse } from "../api/respond.server";
-import { rangeOf } from "../api/byteRange";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { rangeOf } from "../api/dispatch/byteRange";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { AppError } from "../utils/appError";
 
 const Params = z.object({ digest: z.string().max(100) });

@@ -1,8 +1,8 @@
 /** `POST .../attempts/start`: begins an attempt and answers everything that the run process needs. */
 import { z } from "zod";
 import { RUNNER_ID_HEADER } from "../../agent/protocol";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 const MAX_RUNNER_ID = 128;

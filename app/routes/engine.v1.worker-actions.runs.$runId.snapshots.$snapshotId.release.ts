@@ -1,7 +1,7 @@
 /** `POST .../snapshots/:snapshotId/release`: the agent gives back a run that it did not start. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 const body = z.object({ reason: z.string().min(1).max(256) });

@@ -1,8 +1,8 @@
 /** `/engine/v1/worker-actions/runs/:runId/snapshots/:snapshotId/suspend`: always refused, because waiting processes stay in memory. */
 import { z } from "zod";
 import { SUSPEND_REFUSED } from "../../agent/protocol";
-import { jsonResponse } from "../api/respond.server";
-import { apiAction, apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiAction, apiLoader } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 const refusal = () => jsonResponse({ ok: false, error: SUSPEND_REFUSED });

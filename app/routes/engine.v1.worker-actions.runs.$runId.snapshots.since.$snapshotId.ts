@@ -1,7 +1,7 @@
 /** `GET .../snapshots/since/:snapshotId`: every transition after a snapshot. */
 import { z } from "zod";
-import { jsonResponse } from "../api/respond.server";
-import { apiLoader } from "../api/route.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
+import { apiLoader } from "../api/dispatch/route.server";
 
 const params = z.object({ runId: z.string(), snapshotId: z.string() });
 

@@ -2,8 +2,8 @@
 import { redirect, type LoaderFunctionArgs } from "@remix-run/node";
 import { flashCookie } from "../api/cookies.server";
 import { asPage, requireEnvironment } from "../api/page.server";
-import { deploymentByVersion } from "../deployments/deploymentRows.server";
-import { runsSearch } from "../presenters/runFilters";
+import { deploymentByVersion } from "../deployments/rows/deploymentRows.server";
+import { runsSearch } from "../presenters/runs/runFilters";
 import { friendlyId, parseFriendlyId } from "../utils/ids";
 
 const LONGEST = 128;

@@ -1,4 +1,4 @@
-import { otlpAction } from "~/api/otlpRoute.server";
+import { otlpAction } from "~/api/dispatch/otlpRoute.server";
 
 /** OTLP traces of a worker; the token in the path names the environment. Answers once the request is in memory. */
 export const action = otlpAction("traces");

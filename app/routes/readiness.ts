@@ -1,5 +1,5 @@
 /** GET /readiness: 200 when the stores answer and all migrations are applied, else 503; the body names each check. */
-import { jsonResponse } from "../api/respond.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
 import { readiness } from "../platform/readiness.server";
 
 export async function loader(): Promise<Response> {

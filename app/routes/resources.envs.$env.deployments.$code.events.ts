@@ -2,7 +2,7 @@
 import type { LoaderFunctionArgs } from "@remix-run/node";
 import { requireMemberEnvironment } from "../api/page.server";
 import { eventStream } from "../platform/sse.server";
-import { deploymentOfCode } from "../deployments/findByShortCode.server";
+import { deploymentOfCode } from "../deployments/rows/findByShortCode.server";
 import { getApp } from "../wiring.server";
 
 /** What nothing announces (an agent that fell silent) shows with the next of these. */

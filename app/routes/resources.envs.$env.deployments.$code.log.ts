@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { requireMemberEnvironment } from "../api/page.server";
 import { STEPS } from "../deployments/phases";
-import { deploymentOfCode } from "../deployments/findByShortCode.server";
+import { deploymentOfCode } from "../deployments/rows/findByShortCode.server";
 import { logText, RANGE_LINES, readLogRange } from "../presenters/deployments/log.server";
 import { AppError } from "../utils/appError";
 import { getApp } from "../wiring.server";

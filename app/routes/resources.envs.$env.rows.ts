@@ -1,8 +1,8 @@
 /** `GET /resources/envs/:env/rows?ids=a,b`: rows of the runs table that newer runs pushed off the page. */
 import type { LoaderFunctionArgs } from "@remix-run/node";
-import { jsonResponse } from "../api/respond.server";
+import { jsonResponse } from "../api/dispatch/respond.server";
 import { environmentPath, requireMemberEnvironment, timeZoneOf } from "../api/page.server";
-import { presentRunRows } from "../presenters/runList.server";
+import { presentRunRows } from "../presenters/runs/runList.server";
 import { getApp } from "../wiring.server";
 
 /** `{rows}`; ids that are not runs of the environment are left out. */

@@ -10,9 +10,9 @@ import { loadScript } from "../platform/scripts.server";
 import { idBounds } from "./idBounds";
 import type { RunStore } from "./runStore";
 
-const LIST = loadScript("runops/sql/list-partitions.sql");
-const STILL_NEEDED = loadScript("runops/sql/partition-still-needed.sql");
-const SWEEP_DEFAULT = loadScript("runops/sql/sweep-default-partition.sql");
+const LIST = loadScript("runops/sql/sweeps/list-partitions.sql");
+const STILL_NEEDED = loadScript("runops/sql/sweeps/partition-still-needed.sql");
+const SWEEP_DEFAULT = loadScript("runops/sql/sweeps/sweep-default-partition.sql");
 
 const TABLES = ["run", "run_result"] as const;
 type Table = (typeof TABLES)[number];

@@ -7,8 +7,8 @@ import { loadScript } from "../platform/scripts.server";
 import { tableToTruncate } from "./replayTurns";
 import type { RunStore } from "./runStore";
 
-const SWEEP_KEYS = loadScript("runops/sql/sweep-idempotency-keys.sql");
-const SWEEP_TOKENS = loadScript("runops/sql/sweep-one-time-tokens.sql");
+const SWEEP_KEYS = loadScript("runops/sql/sweeps/sweep-idempotency-keys.sql");
+const SWEEP_TOKENS = loadScript("runops/sql/sweeps/sweep-one-time-tokens.sql");
 
 const EVERY_MS = 60_000;
 const STEP = 1_000;

@@ -2,7 +2,7 @@
 import type { RunStore } from "../runops/runStore";
 import { AppError } from "../utils/appError";
 import { runIdOf, runNotFound } from "./findRun";
-import { resolveTags } from "./resolveTrigger";
+import { resolveTags } from "./trigger/resolveTrigger";
 import { MAX_TAGS } from "./types";
 
 export class AddTagsService {

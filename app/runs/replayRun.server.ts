@@ -2,9 +2,9 @@
 import type { EnvironmentView } from "../environments/types";
 import type { RunDetail, RunStore } from "../runops/runStore";
 import { runIdOf, runNotFound } from "./findRun";
-import type { ReplayBody, TriggerBody, TriggerOptions } from "./triggerBody";
-import { MACHINE_PRESETS } from "./triggerBody";
-import type { TriggerContext, TriggerResult, TriggerTaskService } from "./triggerTask.server";
+import type { ReplayBody, TriggerBody, TriggerOptions } from "./trigger/triggerBody";
+import { MACHINE_PRESETS } from "./trigger/triggerBody";
+import type { TriggerContext, TriggerResult, TriggerTaskService } from "./trigger/triggerTask.server";
 
 export type ReplayInput = { env: EnvironmentView; run: string; body: ReplayBody; context: TriggerContext };
 

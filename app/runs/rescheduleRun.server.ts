@@ -2,7 +2,7 @@
 import type { Clock } from "../platform/clock";
 import { publicStatus } from "../runops/runStates";
 import { AppError } from "../utils/appError";
-import { resolveDelay } from "./durations";
+import { resolveDelay } from "./trigger/durations";
 import { runIdOf, runNotFound } from "./findRun";
 import type { RunsEngine } from "./types";
 

@@ -1,22 +1,22 @@
 /** What a caller does with runs: trigger, cancel, replay, reschedule, tag, change metadata, free a key, move packets. */
-import type { DeployedVersions } from "../engine/deployedVersions";
-import type { QueueIndex } from "../engine/queueIndex";
+import type { DeployedVersions } from "../engine/versions/deployedVersions";
+import type { QueueIndex } from "../engine/queueIndex/queueIndex";
 import type { EnvironmentDirectory } from "../environments/types";
 import type { Clock } from "../platform/clock";
 import type { Logger } from "../platform/logger";
 import type { RunStore } from "../runops/runStore";
 import { AddTagsService } from "./addTags.server";
 import { CancelRunService } from "./cancelRun.server";
-import { GetMetadataService } from "./getMetadata.server";
-import { createPacketStore, type PacketOptions, type PacketStore } from "./packetStore.server";
-import { QueueSizeGuard } from "./queueSizeGuard";
+import { GetMetadataService } from "./metadata/getMetadata.server";
+import { createPacketStore, type PacketOptions, type PacketStore } from "./packets/packetStore.server";
+import { QueueSizeGuard } from "./trigger/queueSizeGuard";
 import { ReplayRunService } from "./replayRun.server";
 import { RescheduleRunService } from "./rescheduleRun.server";
 import { ResetIdempotencyKeyService } from "./resetIdempotencyKey.server";
 import type { RunsEngine, RunsLimits } from "./types";
-import { TriggerVersions } from "./triggerVersions.server";
-import { TriggerTaskService } from "./triggerTask.server";
-import { UpdateMetadataService } from "./updateMetadata.server";
+import { TriggerVersions } from "./trigger/triggerVersions.server";
+import { TriggerTaskService } from "./trigger/triggerTask.server";
+import { UpdateMetadataService } from "./metadata/updateMetadata.server";
 
 export type Runs = {
   triggerTask: TriggerTaskService;

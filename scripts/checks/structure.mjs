@@ -2,6 +2,8 @@
 import { lineAt, listFiles, read } from "./sources.mjs";
 
 const TEST = /\.test\.tsx?$|^test\//;
+/** Tests stand beside their sources and do not count. */
+const MOST_FILES_IN_A_FOLDER = 15;
 const DEFAULT_EXPORT_ALLOWED = /^app\/(routes\/|root\.tsx|entry\.)|^test\/.*globalSetup|\.config\.(ts|js)$|^tailwind/;
 
 /** `[pattern, where, text]`: what must not occur, in which files, and why. */
@@ -22,7 +24,7 @@ const FORBIDDEN = [
 
 /** Problems as lines of text. */
 export function checkStructure() {
-  return [...forbidden(), ...luaKeyCounts(), ...scriptHeaders()];
+  return [...forbidden(), ...luaKeyCounts(), ...scriptHeaders(), ...crowdedFolders()];
 }
 
 function forbidden() {
@@ -58,4 +60,17 @@ function scriptHeaders() {
   return listFiles(".lua", ".sql")
     .filter((file) => file.startsWith("app/") && !/^\s*--/.test(read(file)))
     .map((file) => `${file}: begins without a comment that says what it does, takes and returns`);
+}
+
+/** A reader should see a folder's operations at a glance. Addresses (`app/routes/`) are as many as there are. */
+function crowdedFolders() {
+  const counts = new Map();
+  for (const file of listFiles(".ts", ".tsx", ".sql", ".lua")) {
+    if (TEST.test(file) || !/^(app|agent|bench|scripts)\//.test(file) || file.startsWith("app/routes/")) continue;
+    const folder = file.slice(0, file.lastIndexOf("/"));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count > MOST_FILES_IN_A_FOLDER)
+    .map(([folder, count]) => `${folder}/: ${count} files; more than ${MOST_FILES_IN_A_FOLDER} want subfolders`);
 }

@@ -1,10 +1,10 @@
 /** View models for rendering tests: the same invented installation as the mock-ups. */
 import type { ShellData, ShellPlace } from "~/presenters/shellView";
-import { lifecycleOf } from "~/presenters/lifecycle";
-import { filtersView, parseRunsQuery } from "~/presenters/runFilters";
-import { attemptsOf, phasesOf, stretchesOf } from "~/presenters/runHistory";
-import { splitOf } from "~/presenters/split";
-import { timelineOf } from "~/presenters/timeline";
+import { lifecycleOf } from "~/presenters/runs/lifecycle";
+import { filtersView, parseRunsQuery } from "~/presenters/runs/runFilters";
+import { attemptsOf, phasesOf, stretchesOf } from "~/presenters/runs/runHistory";
+import { splitOf } from "~/presenters/runs/split";
+import { timelineOf } from "~/presenters/runs/timeline";
 import type { RunRow, RunView, ShownStatus, Words } from "~/presenters/views";
 import type { ExecutionState } from "~/runops/runStates";
 import type { Transition } from "~/runops/runStore";

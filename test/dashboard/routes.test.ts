@@ -14,7 +14,7 @@ import * as go from "../../app/routes/orgs.$org.projects.$project.env.$env.go";
 import * as events from "../../app/routes/resources.envs.$env.events";
 import * as rowsRoute from "../../app/routes/resources.envs.$env.rows";
 import * as theme from "../../app/routes/resources.theme";
-import type { RunListView } from "../../app/presenters/runList.server";
+import type { RunListView } from "../../app/presenters/runs/runList.server";
 import type { EnvironmentCard } from "../../app/presenters/keys.server";
 import type { RunView } from "../../app/presenters/views";
 import { signIn, startDashboard, type Answer, type Browser, type Dashboard } from "./app";

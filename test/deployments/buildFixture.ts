@@ -9,7 +9,7 @@ import { createGzip } from "node:zlib";
 import tar from "tar-stream";
 import { Builder, type BuilderOptions } from "../../agent/build/builder";
 import { INSTANCE_NAME_HEADER } from "../../agent/protocol";
-import { createDispatcher, type DispatchedRoute } from "../../app/api/router.server";
+import { createDispatcher, type DispatchedRoute } from "../../app/api/dispatch/router.server";
 import { silentLogger } from "../../app/platform/logger";
 import { createApiFixture } from "./apiFixture";
 

@@ -1,6 +1,6 @@
 import { Words } from "~/components/ui/Words";
 import type { RunView } from "~/presenters/views";
-import { Lifecycle } from "./Lifecycle";
+import { Lifecycle } from "./timeline/Lifecycle";
 
 /** Beside the timeline: what happened, and the facts that are needed now and then. */
 export function RunAside({ run }: { run: RunView }) {

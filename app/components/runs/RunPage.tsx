@@ -2,8 +2,8 @@ import type { RunView } from "~/presenters/views";
 import { DataPanel, type DataTab } from "./DataPanel";
 import { RunAside } from "./RunAside";
 import { RunHead } from "./RunHead";
-import { SpanPanel } from "./SpanPanel";
-import { Timeline } from "./Timeline";
+import { SpanPanel } from "./timeline/SpanPanel";
+import { Timeline } from "./timeline/Timeline";
 import { WhyPanel } from "./WhyPanel";
 
 export type RunPageProps = {

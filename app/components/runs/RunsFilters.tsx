@@ -1,7 +1,7 @@
 import { Link } from "@remix-run/react";
 import { CircleDashed, Plus, X } from "lucide-react";
 import type { ReactNode } from "react";
-import type { FiltersView } from "~/presenters/runFilters";
+import type { FiltersView } from "~/presenters/runs/runFilters";
 
 /** Chips in one row, all in the URL. A chip removes itself with one click; a dashed one adds. Children: the actions. */
 export function RunsFilters({ filters, children }: { filters: FiltersView; children?: ReactNode }) {

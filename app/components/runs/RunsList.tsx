@@ -5,7 +5,7 @@ import { FormToken } from "~/components/ui/forms";
 import { Time } from "~/components/ui/Time";
 import { useHotkeys } from "~/hooks/useHotkeys";
 import { useSteadyRows } from "~/hooks/useSteadyRows";
-import type { FiltersView } from "~/presenters/runFilters";
+import type { FiltersView } from "~/presenters/runs/runFilters";
 import type { RunRow } from "~/presenters/views";
 import { plural } from "~/utils/format";
 import { RunsFilters } from "./RunsFilters";

@@ -1,7 +1,7 @@
 import { StatusIcon } from "~/components/ui/Status";
 import { Words } from "~/components/ui/Words";
 import type { RunView } from "~/presenters/views";
-import { SplitBar } from "./SplitBar";
+import { SplitBar } from "./timeline/SplitBar";
 
 /** Why the run waits, beside how its time was spent. The reason is announced when it changes. */
 export function WhyPanel({ run }: { run: RunView }) {

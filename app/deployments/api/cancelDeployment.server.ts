@@ -4,9 +4,9 @@ import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool } from "../../platform/db.server";
 import { conflict } from "../../utils/appError";
 import { parseFriendlyId } from "../../utils/ids";
-import { lockDeployment } from "../deploymentRows.server";
-import { endDeployment, type EndPorts } from "../endDeployment.server";
-import { lockEnvironment } from "../environmentLock.server";
+import { lockDeployment } from "../rows/deploymentRows.server";
+import { endDeployment, type EndPorts } from "../rows/endDeployment.server";
+import { lockEnvironment } from "../rows/environmentLock.server";
 import type { Actor, AuditLog, DeploymentRecord } from "../ports";
 import { deploymentNotFound } from "./reads.server";
 

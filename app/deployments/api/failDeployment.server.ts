@@ -3,7 +3,7 @@ import type { EnvironmentView } from "../../environments/types";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool } from "../../platform/db.server";
 import type { DeploymentRecord, DeploymentErrorData, Actor, AuditLog } from "../ports";
-import { endDeployment, type EndPorts } from "../endDeployment.server";
+import { endDeployment, type EndPorts } from "../rows/endDeployment.server";
 
 type Fail = { env: EnvironmentView; deployment: DeploymentRecord; error: DeploymentErrorData; code: string; actor: Actor };
 

@@ -1,6 +1,6 @@
 /** Follows the log of a deployment to its end, for event streams. */
 import type { Pool } from "../../platform/db.server";
-import { deploymentById } from "../deploymentRows.server";
+import { deploymentById } from "../rows/deploymentRows.server";
 import { isTerminal } from "../phases";
 import type { DeploymentEvent, DeploymentEvents, DeploymentFeed, DeploymentRecord } from "../ports";
 import { Bell } from "./bell";

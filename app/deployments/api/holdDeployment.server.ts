@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
-import { deploymentById } from "../deploymentRows.server";
+import { deploymentById } from "../rows/deploymentRows.server";
 import { isTerminal } from "../phases";
 import type { DeploymentFeed, DeploymentRecord } from "../ports";
 import { Bell } from "./bell";

@@ -4,10 +4,10 @@ import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";
 import { AppError } from "../../utils/appError";
 import { friendlyId, parseFriendlyId } from "../../utils/ids";
-import { currentDeployment, DEPLOYMENT_COLUMNS, deploymentById } from "../deploymentRows.server";
+import { currentDeployment, DEPLOYMENT_COLUMNS, deploymentById } from "../rows/deploymentRows.server";
 import type { WireStatus } from "../phases";
 import type { DeploymentRecord } from "../ports";
-import type { StepRecord } from "../stepRows";
+import type { StepRecord } from "../rows/stepRows";
 import type { WorkerView } from "./views";
 
 const LIST_SQL = loadScript("deployments/sql/deployment-list.sql").replace("{columns}", DEPLOYMENT_COLUMNS);

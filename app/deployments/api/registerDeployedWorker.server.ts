@@ -3,14 +3,14 @@
  * to the deployment; the workflow goes on when the release is stored.
  */
 import type { Environments } from "../../environments/environments.server";
-import type { RegisteredWorker } from "../../environments/registerWorkerVersion.server";
+import type { RegisteredWorker } from "../../environments/workers/registerWorkerVersion.server";
 import type { EnvironmentView } from "../../environments/types";
-import { workerWarnings } from "../../environments/workerWarnings";
+import { workerWarnings } from "../../environments/workers/workerWarnings";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
 import { AppError, conflict } from "../../utils/appError";
 import { friendlyId } from "../../utils/ids";
-import { lockDeployment } from "../deploymentRows.server";
+import { lockDeployment } from "../rows/deploymentRows.server";
 import type { Actor, DeploymentEvents, DeploymentRecord, Workflow } from "../ports";
 import type { FailDeploymentService } from "./failDeployment.server";
 import { deploymentNotFound } from "./reads.server";

@@ -8,7 +8,7 @@ import { Readable } from "node:stream";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDispatcher } from "../../api/router.server";
+import { createDispatcher } from "../../api/dispatch/router.server";
 import { action as createRoute } from "../../routes/api.v1.artifacts._index";
 import { action as uploadRoute } from "../../routes/api.v1.artifacts.upload";
 import { callRoute, TEST_ORIGIN } from "../../../test/testApp";

@@ -1,6 +1,6 @@
 /** Who a build is, by its token: it acts for one deployment, as long as its attempt is the newest and that deployment is under way. */
 import type { Action, BuildAuthenticator, EnvironmentCaller, Resource } from "../../auth/types";
-import { hashCredential } from "../../environments/keys.server";
+import { hashCredential } from "../../environments/tenancy/keys.server";
 import type { EnvironmentDirectory } from "../../environments/types";
 import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";

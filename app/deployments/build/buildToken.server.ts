@@ -1,5 +1,5 @@
 /** Tokens of builds: `tr_<environment>_bld_…`. The CLI takes them for keys of the environment; only a few routes do. */
-import { randomText } from "../../environments/keys.server";
+import { randomText } from "../../environments/tenancy/keys.server";
 import type { EnvironmentSlug } from "../../environments/types";
 
 const PREFIX: Record<EnvironmentSlug, string> = {

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { archiveOf, createBuildFixture, type BuildFixture } from "../../../test/deployments/buildFixture";
 import { BUILD_PATHS, type BuildAssignment, type BuildOutcome, type HeartbeatAnswer } from "../../../agent/build/protocol";
-import { rangeOf } from "../../api/byteRange";
+import { rangeOf } from "../../api/dispatch/byteRange";
 import { createBuildOutput } from "../releases/discardRelease.server";
 
 let f: BuildFixture;

@@ -1,14 +1,14 @@
 /** Hands builds to agents, and holds an agent's call until there is one. */
 import type { BuildAssignment } from "../../../agent/build/protocol";
 import { BUILD_LEASE_MS } from "../../../agent/build/protocol";
-import { hashCredential } from "../../environments/keys.server";
+import { hashCredential } from "../../environments/tenancy/keys.server";
 import type { EnvironmentDirectory, EnvironmentView } from "../../environments/types";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";
 import { friendlyId } from "../../utils/ids";
-import type { BuildVariables } from "../api/buildVariables.server";
-import { deploymentById } from "../deploymentRows.server";
+import type { BuildVariables } from "../api/create/buildVariables.server";
+import { deploymentById } from "../rows/deploymentRows.server";
 import { ACTIVE_PHASES } from "../phases";
 import type { DeploymentEvents, DeploymentFeed, DeploymentRecord } from "../ports";
 import { mintBuildToken } from "./buildToken.server";

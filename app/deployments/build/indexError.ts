@@ -1,5 +1,5 @@
 /** Errors that the indexer of a project reports: details are JSON in the place of the stack. They become text that says which file and why. */
-import { createMask } from "../../../agent/build/mask";
+import { createMask } from "../../../agent/build/log/mask";
 import type { DeploymentErrorData } from "../ports";
 
 type ImportFailure = { message?: unknown; file?: unknown; stack?: unknown };

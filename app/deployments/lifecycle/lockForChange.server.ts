@@ -1,7 +1,7 @@
 /** Environment and deployment, locked for a change of state. */
 import type { PoolClient } from "../../platform/db.server";
 import { conflict } from "../../utils/appError";
-import { lockDeployment } from "../deploymentRows.server";
+import { lockDeployment } from "../rows/deploymentRows.server";
 import type { DeploymentRecord } from "../ports";
 import { lockEnvironmentRow, type LockedEnvironment } from "../promotion/environmentRow.server";
 import { deploymentByReference, notFound } from "../promotion/findDeployment.server";

@@ -2,8 +2,8 @@
 import type { EnvironmentView } from "../../environments/types";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
-import { lockEnvironment } from "../environmentLock.server";
-import { insertDeployment, type InsertPorts } from "../insertDeployment.server";
+import { lockEnvironment } from "../rows/environmentLock.server";
+import { insertDeployment, type InsertPorts } from "../rows/insertDeployment.server";
 import type { Actor, DeploymentRecord } from "../ports";
 import { deploymentByReference, notFound } from "../promotion/findDeployment.server";
 import { refuseChange } from "./lockForChange.server";

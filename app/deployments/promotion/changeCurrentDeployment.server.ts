@@ -3,7 +3,7 @@ import type { EnvironmentView } from "../../environments/types";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
 import { AppError } from "../../utils/appError";
-import { deploymentById, lockDeployment } from "../deploymentRows.server";
+import { deploymentById, lockDeployment } from "../rows/deploymentRows.server";
 import type { WakeAndWait } from "../lifecycle/wakeAndWait.server";
 import type { Actor, AuditLog, DeploymentRecord } from "../ports";
 import { readDeploySettings } from "../settings.server";

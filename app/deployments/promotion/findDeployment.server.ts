@@ -1,7 +1,7 @@
 /** Finds the deployment that a URL or a form names. */
 import { AppError } from "../../utils/appError";
 import { parseFriendlyId } from "../../utils/ids";
-import { deploymentById, deploymentByVersion } from "../deploymentRows.server";
+import { deploymentById, deploymentByVersion } from "../rows/deploymentRows.server";
 import type { DeploymentRecord, Queryable } from "../ports";
 
 const VERSION = /^[0-9]{8}\.[0-9]{1,9}$/;

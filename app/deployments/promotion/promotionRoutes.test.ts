@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { insertReady, type InsertedDeployment } from "../../../test/deploymentFixture";
 import { createTestServices, type TestServices } from "../../../test/services";
 import { callRoute, createTestApp, type TestApp } from "../../../test/testApp";
-import { createDispatcher } from "../../api/router.server";
+import { createDispatcher } from "../../api/dispatch/router.server";
 import type { EnvironmentView } from "../../environments/types";
 import * as promoteRoute from "../../routes/api.v1.deployments.$deploymentVersion.promote";
 import * as rollbackRoute from "../../routes/api.v1.deployments.$deploymentVersion.rollback";

@@ -1,7 +1,7 @@
 /** Who an agent is, by its token. Agents call several times a run, so what a token says is kept for a second. */
 import { INSTANCE_NAME_HEADER } from "../../../agent/protocol";
 import type { AgentAuthenticator, AgentCaller } from "../../auth/types";
-import { hashCredential } from "../../environments/keys.server";
+import { hashCredential } from "../../environments/tenancy/keys.server";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";

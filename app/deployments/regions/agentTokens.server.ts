@@ -1,5 +1,5 @@
 /** Tokens of agents: stored as a hash, shown once. A token is of a region, and any number of agents may share it. */
-import { hashCredential, obfuscateToken, randomText } from "../../environments/keys.server";
+import { hashCredential, obfuscateToken, randomText } from "../../environments/tenancy/keys.server";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
 import { AppError } from "../../utils/appError";

@@ -1,5 +1,5 @@
 /** What the engine asks about deployed versions, from the tables of deployments. */
-import type { DeployedVersion, DeployedVersions } from "../../engine/deployedVersions";
+import type { DeployedVersion, DeployedVersions } from "../../engine/versions/deployedVersions";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";

@@ -4,7 +4,7 @@ import { createWorkflowFixture, holdLock, type WorkflowFixture } from "../../../
 import type { TestWorkflow } from "../../../test/support/deploymentWorkflow";
 import { waitFor } from "../../../test/tenant";
 import { inTransaction } from "../../platform/db.server";
-import { endDeployment } from "../endDeployment.server";
+import { endDeployment } from "../rows/endDeployment.server";
 import type { Phase } from "../phases";
 
 let f: WorkflowFixture;

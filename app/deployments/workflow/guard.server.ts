@@ -1,6 +1,6 @@
 /** Every write of the workflow: a transaction that holds the deployment's row and the right to change it. */
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
-import { DEPLOYMENT_COLUMNS, deploymentById } from "../deploymentRows.server";
+import { DEPLOYMENT_COLUMNS, deploymentById } from "../rows/deploymentRows.server";
 import type { DeploymentRecord } from "../ports";
 import { DeployError, FencedError } from "./errors";
 

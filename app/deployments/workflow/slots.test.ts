@@ -5,7 +5,7 @@ import type { TestWorkflow } from "../../../test/support/deploymentWorkflow";
 import { createTenant, type Tenant, waitFor } from "../../../test/tenant";
 import { inTransaction } from "../../platform/db.server";
 import { createAuditLog } from "../audit.server";
-import { insertDeployment } from "../insertDeployment.server";
+import { insertDeployment } from "../rows/insertDeployment.server";
 import { systemClock as clock } from "../../platform/clock";
 
 let f: WorkflowFixture;

@@ -3,7 +3,7 @@ import { toPostgresJson } from "../../environments/postgresJson";
 import { loadScript } from "../../platform/scripts.server";
 import { isTerminal, type Step } from "../phases";
 import type { DeploymentErrorData } from "../ports";
-import { endDeployment } from "../endDeployment.server";
+import { endDeployment } from "../rows/endDeployment.server";
 import { fullText, summarize } from "../stepError";
 import type { PoolClient } from "../../platform/db.server";
 import { errorMessage } from "../../platform/logger";

@@ -7,14 +7,14 @@ import type { Loop } from "../../platform/loop";
 import { STEP_DEADLINES_MS, type Step } from "../phases";
 import type { DeploymentEvents, DeploymentFeed, Workflow } from "../ports";
 import { renewSlots } from "./buildSlots.server";
-import { Deployer, DEPLOYER_TIMING, type DeployerTiming } from "./deployer.server";
+import { Deployer, DEPLOYER_TIMING, type DeployerTiming } from "./deployer/deployer.server";
 import type { StepDeps } from "./deploymentRun";
 import { deployWorkflow } from "./deployWorkflow";
 import { DbosEngine } from "./engine/dbosEngine.server";
-import { JobRunner } from "./jobs.server";
-import { DeployerLease } from "./lease.server";
+import { JobRunner } from "./deployer/jobs.server";
+import { DeployerLease } from "./deployer/lease.server";
 import type { AutoPromotion, BuildInput, BuildOutput, ExtraSweep, JobHandlers } from "./ports";
-import { Sweeps } from "./sweeps.server";
+import { Sweeps } from "./deployer/sweeps.server";
 
 export type WorkflowPorts = {
   promotion: AutoPromotion;

@@ -7,9 +7,9 @@ import type { Clock } from "../../platform/clock";
 import { defineLoop, type Loop } from "../../platform/loop";
 import type { Logger } from "../../platform/logger";
 import type { LiveRun, RunStore } from "../../runops/runStore";
-import type { IndexItem, QueueIndex, SlotConfirm, SlotRelease } from "../queueIndex";
-import type { IndexControl, SlotEntry } from "../queueIndexControl";
-import { hasDeadline, holdsSlot, stallTimeoutMs, type StallTimeouts } from "../slotRules";
+import type { IndexItem, QueueIndex, SlotConfirm, SlotRelease } from "../queueIndex/queueIndex";
+import type { IndexControl, SlotEntry } from "../queueIndex/control";
+import { hasDeadline, holdsSlot, stallTimeoutMs, type StallTimeouts } from "../queueIndex/slotRules";
 
 export type AuditDeps = {
   index: Pick<QueueIndex, "release" | "confirm" | "enqueue" | "forget">;

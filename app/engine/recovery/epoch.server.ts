@@ -7,8 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../platform/clock";
 import { errorMessage, type Logger } from "../../platform/logger";
 import type { EpochRow, RunStore } from "../../runops/runStore";
-import type { IndexControl } from "../queueIndexControl";
-import type { StallTimeouts } from "../slotRules";
+import type { IndexControl } from "../queueIndex/control";
+import type { StallTimeouts } from "../queueIndex/slotRules";
 import { rebuildIndex } from "./rebuild.server";
 
 export type EpochStore = Pick<

@@ -4,7 +4,7 @@
  */
 import type { IndexedRun, EpochRow } from "../../runops/runStore";
 import { errorMessage } from "../../platform/logger";
-import { stallTimeoutMs } from "../slotRules";
+import { stallTimeoutMs } from "../queueIndex/slotRules";
 import type { EpochDeps } from "./epoch.server";
 
 const PAGE_ROWS = 5_000;

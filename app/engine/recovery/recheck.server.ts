@@ -7,8 +7,8 @@ import { defineLoop, type Loop } from "../../platform/loop";
 import type { Logger } from "../../platform/logger";
 import type { RunStore } from "../../runops/runStore";
 import { idMillis } from "../../utils/ids";
-import type { QueueIndex } from "../queueIndex";
-import type { IndexControl } from "../queueIndexControl";
+import type { QueueIndex } from "../queueIndex/queueIndex";
+import type { IndexControl } from "../queueIndex/control";
 
 export type RecheckDeps = {
   index: Pick<QueueIndex, "enqueue">;

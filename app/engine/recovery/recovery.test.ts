@@ -14,7 +14,7 @@ import {
 import { createTestServices, startRedisServer, type PrivateRedis, type TestServices } from "../../../test/services";
 import { silentLogger } from "../../platform/logger";
 import { createRedis, type Redis } from "../../platform/redis.server";
-import type { EnvironmentLimits } from "../queueIndex";
+import type { EnvironmentLimits } from "../queueIndex/queueIndex";
 
 let services: TestServices;
 let server: PrivateRedis;

@@ -5,7 +5,7 @@ import { completeRun, joinProcess, queuedRun, startRuns, trigger, type Member } 
 import { createTestServices, startRedisServer, type PrivateRedis, type TestServices } from "../../../test/services";
 import { silentLogger } from "../../platform/logger";
 import { createRedis } from "../../platform/redis.server";
-import type { EnvironmentLimits } from "../queueIndex";
+import type { EnvironmentLimits } from "../queueIndex/queueIndex";
 
 let services: TestServices;
 let server: PrivateRedis;

@@ -6,9 +6,9 @@ import type { Clock } from "../../platform/clock";
 import { defineLoop, type Loop } from "../../platform/loop";
 import type { Logger } from "../../platform/logger";
 import type { LiveRun, RunStore } from "../../runops/runStore";
-import type { QueueIndex } from "../queueIndex";
-import type { IndexControl } from "../queueIndexControl";
-import { stallTimeoutMs, type StallTimeouts } from "../slotRules";
+import type { QueueIndex } from "../queueIndex/queueIndex";
+import type { IndexControl } from "../queueIndex/control";
+import { stallTimeoutMs, type StallTimeouts } from "../queueIndex/slotRules";
 
 export type StallDeps = {
   index: Pick<QueueIndex, "overdue" | "release" | "enqueue" | "forget" | "beat">;

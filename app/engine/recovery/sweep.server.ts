@@ -8,9 +8,9 @@ import type { Clock } from "../../platform/clock";
 import { defineLoop, type Loop } from "../../platform/loop";
 import type { Logger } from "../../platform/logger";
 import type { IndexedRun, RunStore } from "../../runops/runStore";
-import type { QueueIndex } from "../queueIndex";
-import type { IndexControl } from "../queueIndexControl";
-import { holdsSlot, stallTimeoutMs, type StallTimeouts } from "../slotRules";
+import type { QueueIndex } from "../queueIndex/queueIndex";
+import type { IndexControl } from "../queueIndex/control";
+import { holdsSlot, stallTimeoutMs, type StallTimeouts } from "../queueIndex/slotRules";
 
 export type SweepDeps = {
   index: Pick<QueueIndex, "enqueue" | "remove" | "confirm">;

@@ -1,7 +1,7 @@
 /** Query of the run lists: filters and cursors in brackets, several values separated by commas. */
 import { z } from "zod";
 import { storedStatuses, type PublicRunStatus, type RunStatus } from "../../runops/runStates";
-import { parseDurationMs } from "../../runs/durations";
+import { parseDurationMs } from "../../runs/trigger/durations";
 import { parseFriendlyId, type IdPrefix } from "../../utils/ids";
 
 const MAX_VALUES = 100;

@@ -2,7 +2,7 @@
 import type { EnvironmentDirectory, EnvironmentView } from "../../environments/types";
 import { publicStatus, type PublicRunStatus, type RunStatus } from "../../runops/runStates";
 import type { RunListItem } from "../../runops/runStore";
-import { parseMetadata, type Metadata } from "../../runs/metadata.server";
+import { parseMetadata, type Metadata } from "../../runs/metadata/metadata.server";
 import { friendlyId } from "../../utils/ids";
 
 /** `current`: status names of API version 2025-07-16; `old`: those before it, for callers that name no version. */

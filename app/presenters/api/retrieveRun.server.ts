@@ -2,8 +2,8 @@
 import type { EnvironmentDirectory, EnvironmentView } from "../../environments/types";
 import type { RunDetail, RunListItem, RunStore } from "../../runops/runStore";
 import { runIdOf, runNotFound } from "../../runs/findRun";
-import type { PacketStore } from "../../runs/packetStore.server";
-import { showPacket } from "../../runs/packets";
+import type { PacketStore } from "../../runs/packets/packetStore.server";
+import { showPacket } from "../../runs/packets/packets";
 import { presentRelative, type PresentContext, type PresentedRelative, type Vocabulary } from "./presentRun.server";
 import { presentError, type PresentedError } from "./runError.server";
 

@@ -1,5 +1,5 @@
 /** The confirm step of promote, rollback and "keep this version": what changes, what stays, and why not. */
-import { deploymentById } from "../../deployments/deploymentRows.server";
+import { deploymentById } from "../../deployments/rows/deploymentRows.server";
 import { isTerminal } from "../../deployments/phases";
 import type { DeploymentRecord } from "../../deployments/ports";
 import type { Direction, PromotionDecision } from "../../deployments/promotion/decidePromotion";
@@ -11,8 +11,8 @@ import type { Words } from "../views";
 import { decide } from "./actions.server";
 import { commitOf } from "./commit";
 import { changedTasks, names, runsWords } from "./facts.server";
-import { deploymentOfCode } from "../../deployments/findByShortCode.server";
-import { periodsOf } from "./periods";
+import { deploymentOfCode } from "../../deployments/rows/findByShortCode.server";
+import { periodsOf } from "./list/periods";
 import { readRegions } from "./regionCards.server";
 import { readMoves, readPointerFacts, type NamedMove, type Pointer } from "./rows.server";
 import { shownDeployment } from "./status";

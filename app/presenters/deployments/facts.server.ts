@@ -7,7 +7,7 @@ import { friendlyId } from "../../utils/ids";
 import { plainText } from "../../utils/ansi";
 import type { Words } from "../views";
 import type { PageFacts } from "./page.server";
-import { periodsOf } from "./periods";
+import { periodsOf } from "./list/periods";
 import { STEP_TITLES } from "../../utils/deploymentWords";
 import { wasInterrupted } from "./status";
 import type { DeploymentView, FactView, OutcomeView, TaskLine } from "./views";

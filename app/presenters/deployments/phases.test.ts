@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PHASES, STEPS, type Phase, type Step } from "../../deployments/phases";
-import type { StepRecord } from "../../deployments/stepRows";
+import type { StepRecord } from "../../deployments/rows/stepRows";
 import { announcement, phaseViews, type PhaseFacts, type PhasesInput } from "./phases";
 
 const NOW = Date.UTC(2026, 10, 21, 14, 0, 0);

@@ -1,5 +1,5 @@
 /** The six rows of a deployment's page: their sentences, pure functions of what is known of the phase. */
-import { stepRows, type StepRecord, type StepRow } from "../../deployments/stepRows";
+import { stepRows, type StepRecord, type StepRow } from "../../deployments/rows/stepRows";
 import { isTerminal, STEPS, type Phase, type Step } from "../../deployments/phases";
 import { formatBytes, plural } from "../../utils/format";
 import { plainText } from "../../utils/ansi";

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ansiSpans, plainText } from "../../utils/ansi";
 import { commitOf, originOf, viaFilter } from "./commit";
 import { explainFailure, sourcePlace, type FailureFacts } from "./failure";
-import { deploymentsSearch, parseDeploymentsQuery } from "./filters";
-import { moveWords, periodsOf, type PointerMove } from "./periods";
+import { deploymentsSearch, parseDeploymentsQuery } from "./list/filters";
+import { moveWords, periodsOf, type PointerMove } from "./list/periods";
 
 describe("terminal colours", () => {
   it("become families of the palette, and end where they end", () => {

@@ -4,7 +4,7 @@ import { STEPS, type Phase, type Step, type WireStatus } from "../../deployments
 import type { Queryable } from "../../deployments/ports";
 import { INSTANCE_FRESH_MS } from "../../deployments/readiness";
 import { loadScript } from "../../platform/scripts.server";
-import type { PointerMove } from "./periods";
+import type { PointerMove } from "./list/periods";
 
 const POINTER_SQL = loadScript("presenters/deployments/sql/pointer.sql");
 const MOVES_SQL = loadScript("presenters/deployments/sql/pointer-moves.sql");

@@ -1,7 +1,7 @@
 /** Shapes of the deployment pages: plain data, times in epoch milliseconds, nothing left to decide. */
 import type { Phase, Step } from "../../deployments/phases";
-import type { StepRowState } from "../../deployments/stepRows";
-import type { FiltersView } from "../runFilters";
+import type { StepRowState } from "../../deployments/rows/stepRows";
+import type { FiltersView } from "../runs/runFilters";
 import type { Tone, Words } from "../views";
 
 /** What pages call a deployment: its phase, and Timed out for one that failed by a deadline. */

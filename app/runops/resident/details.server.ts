@@ -8,9 +8,9 @@ import type { RunDetail, RunListItem, RunPlace } from "../runStore";
 import type { RunDatabase } from "./database.server";
 import { toHeader, toResult, type HeaderRow } from "./rows";
 
-const READ_RUN = loadScript("runops/sql/read-run.sql");
-const READ_ITEMS = loadScript("runops/sql/read-items.sql");
-const PLACE_OF = loadScript("runops/sql/place-of.sql");
+const READ_RUN = loadScript("runops/sql/reads/read-run.sql");
+const READ_ITEMS = loadScript("runops/sql/reads/read-items.sql");
+const PLACE_OF = loadScript("runops/sql/reads/place-of.sql");
 
 /** Columns that list rows and details share: live ones are null when the run is final, and the other way round. */
 type ItemRow = HeaderRow & {

@@ -11,8 +11,8 @@ import { finalStatus, toLiveRun, toResult, type LiveRow, type ResultRow } from "
 import { requireStorableId } from "./trigger.server";
 
 const FINISH = { name: "finish", text: loadScript("runops/sql/finish.sql") };
-const READ_RESULTS = { name: "read-results", text: loadScript("runops/sql/read-results.sql") };
-const READ_LIVE = { name: "read-live", text: loadScript("runops/sql/read-live.sql") };
+const READ_RESULTS = { name: "read-results", text: loadScript("runops/sql/reads/read-results.sql") };
+const READ_LIVE = { name: "read-live", text: loadScript("runops/sql/reads/read-live.sql") };
 
 /** The rest of a row in a group, roughly. */
 const ROW_BYTES = 400;

@@ -7,9 +7,9 @@ import type { RunFilter, RunListItem, RunPage } from "../runStore";
 import type { RunDatabase } from "./database.server";
 import { readItems } from "./details.server";
 
-const BY_TIME = loadScript("runops/sql/list-by-time.sql");
-const BY_STATUS = loadScript("runops/sql/list-by-status.sql");
-const BY_INDEX = loadScript("runops/sql/list-by-index.sql");
+const BY_TIME = loadScript("runops/sql/lists/list-by-time.sql");
+const BY_STATUS = loadScript("runops/sql/lists/list-by-status.sql");
+const BY_INDEX = loadScript("runops/sql/lists/list-by-index.sql");
 
 /** Rows that one request may look at. */
 export const SCAN_LIMIT = 20_000;

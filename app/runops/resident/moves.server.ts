@@ -19,9 +19,9 @@ import { requireStorableId } from "./trigger.server";
 
 const DEQUEUE = { name: "dequeue", text: loadScript("runops/sql/dequeue.sql") };
 const START = { name: "start", text: loadScript("runops/sql/start.sql") };
-const READ_STARTED = { name: "read-started", text: loadScript("runops/sql/read-started.sql") };
+const READ_STARTED = { name: "read-started", text: loadScript("runops/sql/reads/read-started.sql") };
 const TRANSITION = { name: "transition", text: loadScript("runops/sql/transition.sql") };
-const READ_LIVE = { name: "read-live", text: loadScript("runops/sql/read-live.sql") };
+const READ_LIVE = { name: "read-live", text: loadScript("runops/sql/reads/read-live.sql") };
 const READ_HISTORY = { name: "read-history", text: "SELECT hist, seq FROM run_ops.run_live WHERE id = $1" };
 const WRITE_HISTORY = { name: "write-history", text: "UPDATE run_ops.run_live SET hist = $3 WHERE id = $1 AND seq = $2" };
 

@@ -6,12 +6,12 @@ import type { DueRun, IndexedRun } from "../runStore";
 import type { RunDatabase } from "./database.server";
 import { toLiveRun, toOptions, type LiveRow } from "./rows";
 
-const DUE = loadScript("runops/sql/due-runs.sql");
-const PARKED = loadScript("runops/sql/parked-runs.sql");
-const QUEUED_IN_REGION = loadScript("runops/sql/queued-in-region.sql");
-const VERSIONS_IN_USE = loadScript("runops/sql/versions-in-use.sql");
-const INDEXED = loadScript("runops/sql/indexed-runs.sql");
-const QUEUED_BETWEEN = loadScript("runops/sql/queued-between.sql");
+const DUE = loadScript("runops/sql/lists/due-runs.sql");
+const PARKED = loadScript("runops/sql/lists/parked-runs.sql");
+const QUEUED_IN_REGION = loadScript("runops/sql/lists/queued-in-region.sql");
+const VERSIONS_IN_USE = loadScript("runops/sql/reads/versions-in-use.sql");
+const INDEXED = loadScript("runops/sql/lists/indexed-runs.sql");
+const QUEUED_BETWEEN = loadScript("runops/sql/lists/queued-between.sql");
 
 type DueRow = LiveRow & { options: string };
 type IndexedRow = {

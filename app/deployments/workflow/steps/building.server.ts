@@ -3,7 +3,7 @@
  * end, and opens another one when the builder is lost; what builders send is stored by the build routes.
  */
 import { loadScript } from "../../../platform/scripts.server";
-import { deploymentById } from "../../deploymentRows.server";
+import { deploymentById } from "../../rows/deploymentRows.server";
 import type { DeploymentRecord } from "../../ports";
 import type { DeploymentRun } from "../deploymentRun";
 import { DeployError } from "../errors";

@@ -1,5 +1,5 @@
 /** deploying: replicas are wanted in every target region, and enough regions have to prove that they run. */
-import { deploymentById } from "../../deploymentRows.server";
+import { deploymentById } from "../../rows/deploymentRows.server";
 import { judgeReadiness, readinessTimeoutText } from "../../readiness";
 import { readRegionHealth } from "../../regions/regionHealth.server";
 import { readDeploySettings } from "../../settings.server";

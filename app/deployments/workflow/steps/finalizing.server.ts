@@ -1,14 +1,14 @@
 /** finalizing: one transaction. Its commit is the point of no return; what is left to do afterwards is in the table of jobs. */
 import { inTransaction } from "../../../platform/db.server";
-import { currentDeployment, deploymentById } from "../../deploymentRows.server";
-import { lockEnvironment } from "../../environmentLock.server";
+import { currentDeployment, deploymentById } from "../../rows/deploymentRows.server";
+import { lockEnvironment } from "../../rows/environmentLock.server";
 import type { DeploymentRecord } from "../../ports";
 import { RELEASE_WAITING_RUNS } from "../../promotion/followUps.server";
 import { leaveLine } from "../buildSlots.server";
 import type { DeploymentRun } from "../deploymentRun";
 import { DeployError } from "../errors";
 import { guardedRow } from "../guard.server";
-import { addJob } from "../jobs.server";
+import { addJob } from "../deployer/jobs.server";
 import { closeStep, throwIfStopped } from "../stepRecords.server";
 import type { AutoPromotionResult } from "../ports";
 import type { StepDefinition } from "../withStep";

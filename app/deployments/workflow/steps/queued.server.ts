@@ -1,6 +1,6 @@
 /** queued: gives way to a newer deployment where the environment wants that, then waits for a build slot. */
-import { deploymentById } from "../../deploymentRows.server";
-import { endDeployment } from "../../endDeployment.server";
+import { deploymentById } from "../../rows/deploymentRows.server";
+import { endDeployment } from "../../rows/endDeployment.server";
 import type { DeploymentRecord } from "../../ports";
 import { readDeploySettings } from "../../settings.server";
 import { enterLine, leaveLine } from "../buildSlots.server";

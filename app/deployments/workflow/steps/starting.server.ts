@@ -1,5 +1,5 @@
 /** starting: everything that can be known to be wrong is said before anything is built. */
-import { deploymentById } from "../../deploymentRows.server";
+import { deploymentById } from "../../rows/deploymentRows.server";
 import { loadScript } from "../../../platform/scripts.server";
 import type { DeploymentRun } from "../deploymentRun";
 import { DeployError } from "../errors";
