@@ -8,7 +8,7 @@ export type IndexScript = { name: string; text: string; sha: string };
 
 /** Scripts need the shared functions in front of them: Redis knows no modules. */
 function define(name: string, libraries: readonly string[]): IndexScript {
-  const text = [...libraries, name].map((file) => loadScript(`engine/lua/${file}.lua`)).join("\n");
+  const text = [...libraries, name].map((file) => loadScript(`engine/queueIndex/lua/${file}.lua`)).join("\n");
   return { name, text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
