@@ -99,7 +99,7 @@ test("an outage fills memory up to a bound, and says so once", async () => {
 
 test("every script says how many keys it takes, and takes no more", () => {
   for (const script of Object.values(indexScripts)) {
-    const text = loadScript(`engine/lua/${script.name}.lua`);
+    const text = loadScript(`engine/queueIndex/lua/${script.name}.lua`);
     const keys = [...text.matchAll(/KEYS\[(\d+)\]/g)].map((match) => Number(match[1]));
     expect(`${script.name.split("-")[0]}-${Math.max(...keys)}`).toBe(script.name);
   }
