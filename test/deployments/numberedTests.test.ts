@@ -17,11 +17,13 @@ function rowsBelow(heading: string): Row[] {
     .filter(({ key }) => key !== "#" && !/^[-:]+$/.test(key));
 }
 
-/** Names of tests in a file that begin with numbers and a colon, such as `33, matrix 39: ...`: the numbers, with their word. */
+/** Names of tests in a file that begin with numbers and a colon, such as `33, matrix 38, 39: ...`; what follows `matrix` are faults. */
 function numbersIn(file: string): Set<string> {
   const source = readFileSync(path.join(repoRoot, file), "utf8");
-  const names = source.matchAll(/["'`]((?:(?:matrix )?\d+, )*(?:matrix )?\d+): /g);
-  return new Set([...names].flatMap(([, numbers = ""]) => numbers.split(", ")));
+  const names = source.matchAll(/["'`]((?:\d+, )*\d+)?(?:, )?(?:matrix ((?:\d+, )*\d+))?: /g);
+  return new Set(
+    [...names].flatMap(([, tests = "", faults = ""]) => [...tests.split(", "), ...faults.split(", ").map((number) => `matrix ${number}`)])
+  );
 }
 
 function filesOf({ where }: Row): string[] {
