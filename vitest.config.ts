@@ -10,7 +10,9 @@ export default defineConfig({
     globalSetup: ["test/globalSetup.ts"],
     environment: "node",
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // What is waited for comes; how soon is the machine's affair.
+    expect: { poll: { timeout: 20_000 } },
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });

@@ -10,6 +10,7 @@ export default defineConfig({
     globalSetup: ["test/globalSetup.ts"],
     environment: "node",
     fileParallelism: false,
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 180_000,
     hookTimeout: 180_000,
   },

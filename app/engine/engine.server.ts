@@ -63,7 +63,7 @@ function createCore(deps: EngineDeps, options: EngineOptions) {
   const counters = new Counters();
   const headers = new RunHeaders(store);
   const epochs = new EpochGuard(store, index);
-  const writer = new IndexWriter(index, log);
+  const writer = new IndexWriter(index);
   const cancel = (input: CancelInput): Promise<CancelOutcome> => cancels.call(input);
   const cascade = new CancelCascade({ store, cancel, log });
   const onCanceled = (envId: string, runId: string) => cascade.begin(envId, runId);

@@ -1,5 +1,5 @@
 /**
- * Run changes over Redis pub/sub. Changes of one tick go out as one message per environment; a process subscribes to the
+ * Run changes over Redis pub/sub. Changes of some milliseconds go out as one message per environment; a process subscribes to the
  * environments that somebody here listens to. Messages may be lost with the connection: listeners also poll or re-read.
  */
 import type { Redis } from "../platform/redis.server";
@@ -7,6 +7,8 @@ import { errorMessage, type Logger } from "../platform/logger";
 import { EXECUTION_STATES, RUN_STATUSES, stateName, statusName } from "../runops/runStates";
 import type { RunChange, RunFeed } from "./types";
 
+/** Nobody sees it, and under load ten changes cost what one does. A worker that must hear of its run is told at once. */
+const COLLECT_MS = 10;
 const CHANNEL_PREFIX = "sluice:feed:";
 
 type Listener = (change: RunChange) => void;
@@ -16,7 +18,7 @@ type Packed = [string, number, number, number, number];
 export class RedisRunFeed implements RunFeed {
   private readonly environments = new Map<string, Set<Listener>>();
   private pending = new Map<string, Packed[]>();
-  private flushing = false;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly redis: Redis,
@@ -49,15 +51,15 @@ export class RedisRunFeed implements RunFeed {
     const list = this.pending.get(change.envId);
     if (list) list.push(packed);
     else this.pending.set(change.envId, [packed]);
-    if (this.flushing) return;
-    this.flushing = true;
-    setImmediate(() => this.flush());
+    if (change.notify) this.flush();
+    else this.timer ??= setTimeout(() => this.flush(), COLLECT_MS);
   }
 
   private flush(): void {
     const batches = this.pending;
     this.pending = new Map();
-    this.flushing = false;
+    clearTimeout(this.timer);
+    this.timer = undefined;
     for (const [envId, changes] of batches) this.tell(this.redis.publish(CHANNEL_PREFIX + envId, JSON.stringify(changes)));
   }
 

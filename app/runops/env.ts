@@ -7,5 +7,5 @@ export const runOpsEnvSchema = z.object({
   /** Days in one partition of the run tables. 7 keeps plans short; take 1 from about five million runs a day on. */
   RUN_PARTITION_DAYS: z.coerce.number().int().min(1).max(31).default(7),
   /** Connections of one server process that write groups of run changes. 6 saturate two cores; groups share them. */
-  RUN_WRITE_CONNECTIONS: z.coerce.number().int().min(2).max(32).default(6),
+  RUN_WRITE_CONNECTIONS: z.coerce.number().int().min(3).max(32).default(6),
 });

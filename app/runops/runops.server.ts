@@ -25,7 +25,7 @@ export type RunOpsOptions = {
   retentionDays: number;
   /** `RUN_PARTITION_DAYS`. */
   partitionDays: number;
-  /** `RUN_WRITE_CONNECTIONS`: a third of them, at least one, for triggers. */
+  /** `RUN_WRITE_CONNECTIONS`: a third of them for triggers, a third of the rest for dequeues, at least one each. */
   writeConnections: number;
   clock: Clock;
   log: Logger;
@@ -34,13 +34,15 @@ export type RunOpsOptions = {
 /** Builds stores and loops; connects on first use. */
 export function createRunOps(options: RunOpsOptions): RunOps {
   const triggerConnections = Math.max(1, Math.floor(options.writeConnections / 3));
+  const dequeueConnections = Math.max(1, Math.floor((options.writeConnections - triggerConnections) / 3));
   const resident = (url: string, name: string) =>
     createRunStore({
       url,
       name,
       retentionDays: options.retentionDays,
       triggerConnections,
-      moveConnections: options.writeConnections - triggerConnections,
+      dequeueConnections,
+      moveConnections: options.writeConnections - triggerConnections - dequeueConnections,
       clock: options.clock,
       log: options.log.with({ database: name }),
     });

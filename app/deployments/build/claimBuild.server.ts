@@ -16,8 +16,8 @@ import { mintBuildToken } from "./buildToken.server";
 const NEXT_SQL = loadScript("deployments/build/sql/claim-next.sql");
 const TAKE_SQL = loadScript("deployments/build/sql/claim-take.sql");
 const FAIL_SQL = loadScript("deployments/build/sql/build-end.sql");
-/** The feed carries hints only: rows are read again this often without one. */
-const REREAD_MS = 2_000;
+/** The feed carries hints, and says so when it may have missed some; rows are read again this often without one. */
+const REREAD_MS = 10_000;
 
 type NextRow = { deploymentId: string; attempt: number; kind: "source" | "bundle"; environmentId: string };
 export type HeldClaim = { agentId: string; agentName: string; waitMs: number; signal: AbortSignal };

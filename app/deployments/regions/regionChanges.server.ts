@@ -6,8 +6,8 @@ import { loadScript } from "../../platform/scripts.server";
 import type { DeploymentFeed } from "../ports";
 
 const AFTER_SQL = { name: "cp-region-changes", text: loadScript("deployments/regions/sql/changes-after.sql") };
-/** The feed carries hints only: rows are read again this often without one. */
-const REREAD_MS = 2_000;
+/** The feed carries hints, and says so when it may have missed some; rows are read again this often without one. */
+const REREAD_MS = 10_000;
 
 type ChangeRow = { seq: number; deployment_id: string };
 type ChangesDeps = { pool: Pool; feed: Pick<DeploymentFeed, "onTopology"> };

@@ -6,7 +6,7 @@ import type { Logger } from "../../platform/logger";
 import { defineLoop, type Loop } from "../../platform/loop";
 import type { PlanRegionService } from "./planRegion.server";
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 10_000;
 const TIDY_EVERY_MS = 600_000;
 /** Runs without a region of their own leave one that has had no agent for this long; they are looked for this often. */
 const DESERTED_MS = 60_000;

@@ -69,7 +69,7 @@ export class HandOverService {
     const { live, header } = outcome;
     const deadlineMs = this.deps.now() + this.deps.startTimeoutMs;
     this.deps.headers.remember(header);
-    await this.deps.index.confirm({ runId: live.id, lane: claim.lane, claim: claim.claim, seq: live.seq, deadlineMs });
+    void this.deps.index.confirm({ runId: live.id, lane: claim.lane, claim: claim.claim, seq: live.seq, deadlineMs });
     const version = await this.versionOf(live, target);
     const fit = await this.deps.fit.call({ env, version, run: { task: header.task, queue: header.queue, region: live.lane.region } });
     if (fit.kind === "misses") return this.turnAway({ live, header }, target, fit);

@@ -22,8 +22,8 @@ export type IndexConnection = {
 export type ConnectionEvents = {
   /** Connected; `runId` may differ from before. */
   onUsable(runId: string): void;
-  /** A region has new work. */
-  onWake(region: string): void;
+  /** A region has new work; the message as the scripts publish it. */
+  onWake(message: string): void;
   /** A rebuild began or ended somewhere. */
   onEpochNews(): void;
 };

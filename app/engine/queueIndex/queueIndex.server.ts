@@ -1,4 +1,5 @@
 /** The queue index over Redis: takes, limits, counts and wake-ups here; writes, connection and epochs beside it. */
+import { randomBytes } from "node:crypto";
 import type { Clock } from "../../platform/clock";
 import { errorMessage, type Logger } from "../../platform/logger";
 import type { Redis } from "../../platform/redis.server";
@@ -55,6 +56,8 @@ type TakeReply = [state: number, steps: number, unknown: string[], claims: strin
 class RedisQueueIndex implements QueueIndexDriver {
   readonly control: IndexControl;
   private readonly namespace: string;
+  /** In the wake-ups of this process's own offers, which it need not hear. */
+  private readonly sender = randomBytes(6).toString("hex");
   private readonly connection: ReturnType<typeof createIndexConnection>;
   private readonly writes: IndexWriteQueue;
   private readonly wakeListeners = new Set<(region: string) => void>();
@@ -75,10 +78,15 @@ class RedisQueueIndex implements QueueIndexDriver {
     this.namespace = deps.namespace ?? "q";
     this.connection = createIndexConnection(deps.redis, this.namespace, deps.log, {
       onUsable: () => this.suspect("connected"),
-      onWake: (region) => this.woken(region),
+      onWake: (message) => this.heard(message),
       onEpochNews: () => this.suspect("announced"),
     });
-    this.writes = new IndexWriteQueue({ target: () => this.writeTarget(), onStale: () => this.suspect("stale"), log: deps.log });
+    this.writes = new IndexWriteQueue({
+      target: () => this.writeTarget(),
+      onStale: () => this.suspect("stale"),
+      onOffered: (lanes) => this.offered(lanes),
+      log: deps.log,
+    });
     this.control = this.buildControl();
   }
 
@@ -286,7 +294,11 @@ class RedisQueueIndex implements QueueIndexDriver {
     if (!adopted || adopted.mode === "waiting" || this.isSuspect || this.connection.runId() === null) return null;
     const readyKey = epochKeys(this.namespace, adopted.epoch).ready;
     const { redis, guard } = this.connection;
-    return { run: (script, args) => guard(runScript(redis, script, readyKey, args)), channel: wakeChannel(this.namespace) };
+    return {
+      run: (script, args) => guard(runScript(redis, script, readyKey, args)),
+      channel: wakeChannel(this.namespace),
+      sender: this.sender,
+    };
   }
 
   private readEpoch(): number {
@@ -327,6 +339,18 @@ class RedisQueueIndex implements QueueIndexDriver {
       const timer = setTimeout(() => settle(false), timeoutMs);
       this.adoptListeners.add(onAdopt);
     });
+  }
+
+  /** A wake-up of any process: `<region>`, or `<region>|<sender>` when it was caused by an offer. */
+  private heard(message: string): void {
+    const [region = "", sender] = message.split("|");
+    if (sender !== this.sender) this.woken(region);
+  }
+
+  /** Polls of this process need no message: their take follows the offer on the same connection. */
+  private offered(lanes: ReadonlySet<string>): void {
+    const regions = new Set([...lanes].map((lane) => laneRef(lane).region));
+    for (const listener of this.wakeListeners) for (const region of regions) listener(region);
   }
 
   /** Many messages of one tick wake a region once. */

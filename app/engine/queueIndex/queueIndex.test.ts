@@ -153,6 +153,22 @@ describe("limits", () => {
     expect(await index.take("main", 100, NOW)).toHaveLength(30);
   });
 
+  test("an offer wakes the polls here before it is answered, finds them the run, and wakes other processes by a message", async () => {
+    const other = await open();
+    const heard: string[] = [];
+    other.onWake((region) => heard.push(region));
+    const takes: Promise<Claim[]>[] = [];
+    index.onWake((region) => takes.push(index.take(region, 9, NOW)));
+    await index.enqueue(itemsOf(laneOf("e1"), 2));
+    expect(takes).toHaveLength(1);
+    expect(await takes[0]).toHaveLength(2);
+    await until("the message", () => heard.includes("main"));
+    // A message of another process arrives after ours: it would have been heard by now.
+    await other.enqueue(itemsOf(laneOf("e2"), 1));
+    await until("the other's message", () => takes.length > 1);
+    expect(takes).toHaveLength(2);
+  });
+
   test("loading limits on a miss does not undo a newer change", async () => {
     await index.setLimits(limitsOf("e1", { max: 1 }));
     limits.set("e1", limitsOf("e1", { max: 50 }));

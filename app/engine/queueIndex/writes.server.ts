@@ -20,12 +20,20 @@ type Kind = IndexWrite["kind"];
 type Encoded = { runId: string; lane: string; args: (string | number)[] };
 type Segment = { kind: Kind; items: Encoded[]; runs: Set<string> };
 /** Where writes go now; null while there is no place for them. */
-export type WriteTarget = { run(script: IndexScript, args: readonly (string | number)[]): Promise<unknown>; channel: string };
+export type WriteTarget = {
+  run(script: IndexScript, args: readonly (string | number)[]): Promise<unknown>;
+  /** Of wake-ups. */
+  channel: string;
+  /** Names this process in the wake-ups that it causes. */
+  sender: string;
+};
 
 export type WriteQueueDeps = {
   target(): WriteTarget | null;
   /** A script answered that the epoch is stale. */
   onStale(): void;
+  /** Runs of these lanes were just sent: what is sent next on this connection finds them. */
+  onOffered?(lanes: ReadonlySet<string>): void;
   log: Logger;
 };
 
@@ -36,7 +44,7 @@ const MAX_BUFFERED = 200_000;
 const RETRY_MS = 200;
 /** Replies that pass by themselves; any other error reply would come again, so its write is dropped and healed later. */
 const TRANSIENT_REPLY = /^(OOM|LOADING|READONLY|MASTERDOWN|BUSY|TRYAGAIN|CLUSTERDOWN)/;
-const CHANNEL_FIRST: ReadonlySet<Kind> = new Set<Kind>(["enqueue", "release", "remove"]);
+const CHANNEL_FIRST: ReadonlySet<Kind> = new Set<Kind>(["release", "remove"]);
 
 export class IndexWriteQueue {
   private segments: Segment[] = [];
@@ -118,13 +126,20 @@ export class IndexWriteQueue {
     this.flushing = true;
     const sending = this.segments;
     this.segments = [];
-    const kept = (await Promise.all(sending.map((segment) => this.send(target, segment)))).filter((segment) => segment !== null);
+    const sent = sending.map((segment) => this.send(target, segment));
+    this.tellOffered(sending);
+    const kept = (await Promise.all(sent)).filter((segment) => segment !== null);
     const delivered = count(sending) - count(kept);
     this.buffered -= delivered;
     this.segments = kept.concat(this.segments);
     this.flushing = false;
     attempt?.resolve();
     this.afterFlush(kept.length > 0);
+  }
+
+  private tellOffered(segments: readonly Segment[]): void {
+    const offers = segments.filter((segment) => segment.kind === "enqueue");
+    if (offers.length > 0) this.deps.onOffered?.(new Set(offers.flatMap((segment) => segment.items.map((item) => item.lane))));
   }
 
   private afterFlush(failed: boolean): void {
@@ -153,7 +168,7 @@ export class IndexWriteQueue {
 
   private async sendChunk(target: WriteTarget, kind: Kind, items: Encoded[]): Promise<boolean> {
     const body = kind === "enqueue" ? groupByLane(items) : items.flatMap((item) => item.args);
-    const args = CHANNEL_FIRST.has(kind) ? [target.channel, ...body] : body;
+    const args = kind === "enqueue" ? [target.channel, target.sender, ...body] : CHANNEL_FIRST.has(kind) ? [target.channel, ...body] : body;
     try {
       if ((await target.run(indexScripts[kind], args)) !== STALE) return true;
       this.deps.onStale();

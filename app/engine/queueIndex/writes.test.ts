@@ -16,6 +16,7 @@ function queueWith(answer: (sent: Sent) => unknown) {
       state.isOpen
         ? {
             channel: "wake",
+            sender: "me",
             run: async (script, args) => {
               sent.push({ name: script.name, args });
               return answer({ name: script.name, args });

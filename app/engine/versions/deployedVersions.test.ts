@@ -27,6 +27,12 @@ async function poll(waitMs = 5_000, from = agent): Promise<Message | undefined> 
   return body[0];
 }
 
+/** A poll that is held in vain, and what has become of a run by then. */
+async function pollInVain(runId: string) {
+  expect(await poll(300)).toBeUndefined();
+  return detail(runId);
+}
+
 async function execute(message: Message | undefined, from = agent): Promise<void> {
   if (!message) throw new Error("No run was handed out.");
   const { friendlyId } = message.run;
@@ -41,8 +47,8 @@ describe("runs on versions", () => {
   it("81 a run before the first deployment waits, and the first promotion queues it, once, without anybody asking", async () => {
     const first = await trigger("first");
     const second = await trigger("first");
-    expect(await poll(300)).toBeUndefined();
-    await expect.poll(async () => (await detail(second))?.status).toBe("PENDING_VERSION");
+    await expect.poll(() => pollInVain(second)).toMatchObject({ status: "PENDING_VERSION" });
+    await expect.poll(() => pollInVain(first)).toMatchObject({ status: "PENDING_VERSION" });
     expect((await detail(first))?.reason).toContain("No version is current");
     const deployment = await f.deploy({ tasks: [{ id: "first" }] });
     const messages = [await poll(), await poll()];
@@ -54,8 +60,7 @@ describe("runs on versions", () => {
 
   it("82 a task that the current version lacks waits until a version with it is promoted, not merely deployed", async () => {
     const runId = await trigger("later");
-    expect(await poll(300)).toBeUndefined();
-    await expect.poll(async () => (await detail(runId))?.reason).toContain('has no task "later"');
+    await expect.poll(() => pollInVain(runId)).toMatchObject({ reason: expect.stringContaining('has no task "later"') });
     const next = await f.deploy({ tasks: [{ id: "first" }, { id: "later" }], current: false });
     await f.app.engine.promotePendingVersions(f.prod.id);
     expect(await detail(runId)).toMatchObject({ status: "PENDING_VERSION" });
@@ -190,11 +195,10 @@ describe("regions of runs", () => {
     const onlyEu = await f.deploy({ tasks: [{ id: "a" }], regions: { eu: 1 }, current: false });
     const free = await trigger("a", { lockToVersion: onlyEu.version });
     const bound = await trigger("a", { lockToVersion: onlyEu.version, region: "local" });
-    expect(await poll(500)).toBeUndefined();
+    await expect.poll(() => pollInVain(bound)).toMatchObject({ reason: expect.stringContaining('not in region "local"') });
     const message = await poll(5_000, eu);
     expect(message?.run.friendlyId).toBe(`run_${free}`);
     await execute(message, eu);
-    await expect.poll(async () => (await detail(bound))?.reason).toContain('not in region "local"');
     await f.app.engine.cancel({ envId: f.prod.id, runId: bound });
   });
 

@@ -15,7 +15,9 @@ export type DatabaseOptions = {
   log: Logger;
   /** Connections for trigger groups. Default 2. */
   triggerConnections?: number;
-  /** Connections for dequeue, start, finish and transition groups. Default 4. */
+  /** Connections for dequeue groups. Default 1. */
+  dequeueConnections?: number;
+  /** Connections for start, finish and transition groups. Default 3. */
   moveConnections?: number;
   /** Connections for reads and rare writes. Default 8. */
   readConnections?: number;
@@ -26,6 +28,7 @@ export type DatabaseOptions = {
 /** The pools of one run database. */
 export type RunDatabase = {
   trigger: Pool;
+  dequeue: Pool;
   move: Pool;
   read: Pool;
   /** For work without a time limit: moving rows between partitions, sweeping. */
@@ -37,6 +40,11 @@ export type RunDatabase = {
 
 const TRIGGER_SETTINGS = { jit: "off", plan_cache_mode: "force_generic_plan", enable_seqscan: "off" };
 const MOVE_SETTINGS = { ...TRIGGER_SETTINGS, enable_hashjoin: "off", enable_mergejoin: "off" };
+/**
+ * A dequeue is answered before it is on disk. When Postgres crashes in that moment the run is queued again, and the worker
+ * that was given it is refused at its start, which waits for the disk and for everything before it.
+ */
+const DEQUEUE_SETTINGS = { ...MOVE_SETTINGS, synchronous_commit: "off" };
 const READ_SETTINGS = { jit: "off" };
 const MAINTENANCE_CONNECTIONS = 2;
 const DEFAULT_STATEMENT_TIMEOUT_MS = 5_000;
@@ -55,11 +63,13 @@ export function createRunDatabase(options: DatabaseOptions): RunDatabase {
       log: options.log,
     });
   const trigger = pool("trigger", options.triggerConnections ?? 2, TRIGGER_SETTINGS);
-  const move = pool("move", options.moveConnections ?? 4, MOVE_SETTINGS);
+  const dequeue = pool("dequeue", options.dequeueConnections ?? 1, DEQUEUE_SETTINGS);
+  const move = pool("move", options.moveConnections ?? 3, MOVE_SETTINGS);
   const read = pool("read", options.readConnections ?? 8, READ_SETTINGS);
   const maintenance = createPool({ url: options.url, max: MAINTENANCE_CONNECTIONS, name: `${options.name}-maintenance`, log: options.log });
   return {
     trigger,
+    dequeue,
     move,
     read,
     maintenance,
@@ -71,7 +81,7 @@ export function createRunDatabase(options: DatabaseOptions): RunDatabase {
       }
     },
     async close() {
-      await Promise.all([trigger, move, read, maintenance].map((each) => each.end()));
+      await Promise.all([trigger, dequeue, move, read, maintenance].map((each) => each.end()));
     },
   };
 }

@@ -109,7 +109,7 @@ function createBatchers(options: RunStoreOptions, db: RunDatabase) {
       ...common,
       name: "dequeue",
       keyOf,
-      run: (group: readonly Parameters<RunStore["dequeue"]>[0][], context) => runDequeueGroup({ pool: db.move }, group, context),
+      run: (group: readonly Parameters<RunStore["dequeue"]>[0][], context) => runDequeueGroup({ pool: db.dequeue }, group, context),
     }),
     start: new Batcher({
       ...common,

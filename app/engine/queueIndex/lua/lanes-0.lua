@@ -97,7 +97,7 @@ local function dropRun(p, lane, run)
   return true
 end
 
--- Tells waiting pollers; `regions` is a set. One message a region and script call.
+-- Tells waiting pollers; `regions` is a set of `region` or `region|sender`. One message each and script call.
 local function wake(channel, regions)
   for region in pairs(regions) do redis.call('PUBLISH', channel, region) end
 end
