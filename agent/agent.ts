@@ -51,7 +51,7 @@ export class RegionAgent {
 
   constructor(private readonly deps: AgentDeps) {
     const { options, state, log } = deps;
-    this.isolation = detectIsolation({ wanted: options.isolation, node: process.execPath });
+    this.isolation = detectIsolation({ wanted: options.isolation, node: process.execPath, agent: shortHash(state.dataDir) });
     this.slots = options.slots ?? slotsByMemory();
     this.server = new ServerClient({ url: options.url, token: options.token, instanceName: state.instanceName });
     this.parts = this.build();
@@ -107,6 +107,7 @@ export class RegionAgent {
     state.rememberPort(port);
     releases.sweep();
     await adoptReplicas({ records, supervisor, runs, samePort: port === wanted, log });
+    this.isolation.cgroups?.sweep(new Set(this.set.all().map(({ name }) => name)));
     supervisor.watch();
     spool.start();
     await this.connect();
@@ -147,6 +148,7 @@ export class RegionAgent {
     const closed = socket.close();
     await workload.close();
     await closed;
+    this.isolation.cgroups?.close();
     this.server.close();
     this.deps.log.info("agent.stopped", { left: busy().length });
   }
@@ -249,10 +251,14 @@ const SHARED_ROOT = "/var/lib/sluice";
 /** Where releases and homes live: users of environments have to get there, and cannot pass through a folder that is root's alone. */
 function sharedRoot(dataDir: string, isolation: IsolationLevel): string {
   if (isolation.level === "L0" || isPassable(dataDir)) return dataDir;
-  const name = `agent-${createHash("sha256").update(dataDir).digest("hex").slice(0, 12)}`;
-  const shared = path.join(SHARED_ROOT, name);
+  const shared = path.join(SHARED_ROOT, `agent-${shortHash(dataDir)}`);
   mkdirSync(shared, { recursive: true, mode: 0o711 });
   return shared;
+}
+
+/** Names what belongs to the agent of a data directory. */
+function shortHash(dataDir: string): string {
+  return createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
 }
 
 function isPassable(dir: string): boolean {

@@ -1,13 +1,14 @@
 /**
  * What keeps the code of users apart from the machine and from each other. L0: nothing, the agent's own user. L1: a user
  * per environment, no new privileges, private HOME and TMPDIR, limits on processes and files. L2: and memory and CPU by
- * cgroup v2. Which one is possible is found by trying, never assumed.
+ * control groups. Which one is possible is found by trying, never assumed.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import type { Isolation } from "../protocol";
-import { Cgroups, cgroupProblem } from "./cgroups";
+import { openCgroups, type Cgroups } from "./cgroups";
+import { readIfThere } from "./hierarchy";
 
 export type IsolationLevel = {
   level: Isolation;
@@ -24,16 +25,18 @@ const TRIAL_UID = 1_899_999_999;
 const MAX_PROCESSES = 1_024;
 const MAX_OPEN_FILES = 65_536;
 
-/** The highest level, not above `wanted`, that works here for `node` reading below `root`. */
-export function detectIsolation(input: { wanted: Isolation | null; node: string; cgroupRoot?: string }): IsolationLevel {
+export type DetectInput = { wanted: Isolation | null; node: string; agent: string; cgroupRoot?: string };
+
+/** The highest level, not above `wanted`, that works here for `node`. `agent`: a name that no other agent of the machine has. */
+export function detectIsolation(input: DetectInput): IsolationLevel {
   const limited = (level: Isolation, reason: string): IsolationLevel => ({ level, note: reason, cgroups: null });
   if (input.wanted === "L0") return limited("L0", "The agent was started with --isolation L0: tasks run as its own user.");
   const l1 = userProblem(input.node);
   if (l1) return limited("L0", `Tasks run as the agent's own user and can read what it can read: ${l1}`);
   if (input.wanted === "L1") return limited("L1", "The agent was started with --isolation L1: memory is limited by the heap size only.");
-  const l2 = cgroupProblem(input.cgroupRoot);
-  if (l2) return limited("L1", `Memory is limited by the heap size only: ${l2}`);
-  return { level: "L2", note: null, cgroups: new Cgroups(input.cgroupRoot) };
+  const cgroups = openCgroups({ name: `sluice-${input.agent}`, root: input.cgroupRoot });
+  if (typeof cgroups === "string") return limited("L1", `Memory is limited by the heap size only: ${cgroups}`);
+  return { level: "L2", note: null, cgroups };
 }
 
 /** Why processes cannot run as other users, or null. */
@@ -58,14 +61,6 @@ function limits(): string[] {
   const allowed = (row: string, wanted: number) =>
     Math.min(wanted, Number(new RegExp(`^${row}\\s+\\S+\\s+(\\d+)`, "m").exec(table)?.[1] ?? wanted));
   return ["--core=0", `--nproc=${allowed("Max processes", MAX_PROCESSES)}`, `--nofile=${allowed("Max open files", MAX_OPEN_FILES)}`];
-}
-
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }
 
 function privileges(uid: number): string[] {
