@@ -87,8 +87,9 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
   const feed = createDeploymentFeed({ databaseUrl: options.directDatabaseUrl, log: options.log });
   const audit = createAuditLog({ clock });
   const core: DeploymentsCore = { ...options, events, feed, audit };
-  const artifacts = createArtifacts({ pool, clock, dataDir, secret: environments.secretBox.derive("artifact-uploads") });
-  const store = openReleaseStore({ url: options.releaseStoreUrl ?? null, dataDir, now: () => new Date(clock.now()) });
+  const storeUrl = options.releaseStoreUrl ?? null;
+  const artifacts = createArtifacts({ pool, clock, dataDir, storeUrl, secret: environments.secretBox.derive("artifact-uploads") });
+  const store = openReleaseStore({ url: storeUrl, dataDir, now: () => new Date(clock.now()) });
   const releases = new Releases({ pool, clock, store });
   const followUps = createFollowUpHandlers({ pool, releaseWaitingRuns: runs.releaseWaitingRuns });
   // The workflow promotes and sweeps, and both start workflows: what it needs of them it asks for when it runs.

@@ -51,28 +51,42 @@ export function isArtifactKey(key: string): boolean {
   return KEY.test(key);
 }
 
+/** The key itself; throws for what this server never handed out, before it becomes a path. */
+export function requireArtifactKey(key: string): string {
+  if (isArtifactKey(key)) return key;
+  throw new Error("Not the key of an artifact.");
+}
+
 function placeOf(directory: string, key: string): string {
-  if (!isArtifactKey(key)) throw new Error("Not the key of an artifact.");
-  return path.join(directory, key);
+  return path.join(directory, requireArtifactKey(key));
 }
 
 async function stage(target: { directory: string; place: string }, source: Readable, limitBytes: number): Promise<StagedFile> {
-  const temporary = path.join(target.directory, ".incoming", randomBytes(16).toString("hex"));
-  await mkdir(path.dirname(temporary), { recursive: true });
   await mkdir(path.dirname(target.place), { recursive: true });
+  const { file, ...staged } = await stageFile(path.join(target.directory, ".incoming"), source, limitBytes);
+  return {
+    ...staged,
+    keep: async () => {
+      await rename(file, target.place);
+      await syncDirectory(path.dirname(target.place));
+    },
+  };
+}
+
+/** Writes and syncs a stream as a file of `directory`. Throws with nothing left behind. */
+export async function stageFile(
+  directory: string,
+  source: Readable,
+  limitBytes: number
+): Promise<Omit<StagedFile, "keep"> & { file: string }> {
+  await mkdir(directory, { recursive: true });
+  const temporary = path.join(directory, randomBytes(16).toString("hex"));
   const file = await open(temporary, "wx", 0o600);
   try {
     const written = await copy(file, source, limitBytes);
     await file.sync();
     await file.close();
-    return {
-      ...written,
-      keep: async () => {
-        await rename(temporary, target.place);
-        await syncDirectory(path.dirname(target.place));
-      },
-      discard: () => rm(temporary, { force: true }),
-    };
+    return { ...written, file: temporary, discard: () => rm(temporary, { force: true }) };
   } catch (error) {
     await file.close().catch(() => undefined);
     await rm(temporary, { force: true });

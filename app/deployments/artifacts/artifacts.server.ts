@@ -1,9 +1,9 @@
 /** Archives that clients upload: sources and bundles. */
-import path from "node:path";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
-import { createArtifactFiles, type ArtifactFiles } from "./artifactFiles.server";
+import type { ArtifactFiles } from "./artifactFiles.server";
 import { CreateArtifactService } from "./createArtifact.server";
+import { openArtifactFiles } from "./openArtifactFiles.server";
 import { ReceiveUploadService } from "./receiveUpload.server";
 
 export type Artifacts = {
@@ -13,10 +13,10 @@ export type Artifacts = {
   files: ArtifactFiles;
 };
 
-export type ArtifactsOptions = { pool: Pool; clock: Clock; dataDir: string; secret: Uint8Array };
+export type ArtifactsOptions = { pool: Pool; clock: Clock; dataDir: string; storeUrl: string | null; secret: Uint8Array };
 
-export function createArtifacts({ pool, clock, dataDir, secret }: ArtifactsOptions): Artifacts {
-  const files = createArtifactFiles(path.join(dataDir, "artifacts"));
+export function createArtifacts({ pool, clock, dataDir, storeUrl, secret }: ArtifactsOptions): Artifacts {
+  const files = openArtifactFiles({ url: storeUrl, dataDir, now: () => new Date(clock.now()) });
   return {
     create: new CreateArtifactService({ pool, clock, secret }),
     receive: new ReceiveUploadService({ pool, clock, secret, files }),

@@ -1,79 +1,24 @@
 /** One contract for both stores; the bucket is a small server in the test's process that checks signatures itself. */
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { S3Server } from "../../../test/deployments/s3Server";
 import { openReleaseStore } from "./openReleaseStore.server";
 import { DigestMismatchError, type ReleaseStore } from "./releaseStore";
 import { signRequest } from "./s3Signature";
 
-const SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-const objects = new Map<string, Buffer>();
-let refuseWith: number | null = null;
-let s3: Server;
+const s3 = new S3Server();
 let dataDir: string;
 
-/** The signature as a service computes it, from what arrived. */
-function isSigned(request: IncomingMessage, body: Buffer): boolean {
-  const match =
-    /^AWS4-HMAC-SHA256 Credential=AKID\/(\d{8})\/eu-west-1\/s3\/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
-      request.headers.authorization ?? ""
-    );
-  if (!match) return false;
-  const [, day = "", names = "", signature] = match;
-  const headers = names.split(";").map((name) => `${name}:${String(request.headers[name])}\n`);
-  const hash = String(request.headers["x-amz-content-sha256"]);
-  if (hash !== createHash("sha256").update(body).digest("hex")) return false;
-  const [resource = "", query = ""] = (request.url ?? "").split("?");
-  const canonical = [request.method, resource, query, headers.join(""), names, hash].join("\n");
-  const stamp = String(request.headers["x-amz-date"]);
-  const scope = `${day}/eu-west-1/s3/aws4_request`;
-  const toSign = ["AWS4-HMAC-SHA256", stamp, scope, createHash("sha256").update(canonical).digest("hex")].join("\n");
-  const key = ["eu-west-1", "s3", "aws4_request"].reduce(
-    (from: Buffer, part) => createHmac("sha256", from).update(part).digest(),
-    createHmac("sha256", `AWS4${SECRET}`).update(day).digest()
-  );
-  return createHmac("sha256", key).update(toSign).digest("hex") === signature;
-}
-
-type S3Answer = { status: number; body?: Buffer | string; headers?: Record<string, string | number> };
-
-function answerTo(request: IncomingMessage, body: Buffer): S3Answer {
-  const name = request.url ?? "";
-  if (refuseWith !== null) return { status: refuseWith, body: "<Error>SlowDown</Error>" };
-  if (!isSigned(request, body)) return { status: 403, body: "<Error>SignatureDoesNotMatch</Error>" };
-  if (request.method === "PUT") {
-    objects.set(name, body);
-    return { status: 200 };
-  }
-  if (request.method === "DELETE") return { status: objects.delete(name) ? 204 : 404 };
-  const found = objects.get(name);
-  if (!found) return { status: 404, body: "<Error>NoSuchKey</Error>" };
-  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
-  const part = range ? found.subarray(Number(range[1]), Number(range[2]) + 1) : found;
-  return { status: range ? 206 : 200, body: part, headers: { "content-length": part.length } };
-}
-
-beforeAll(async () => {
-  s3 = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      const { status, body, headers } = answerTo(request, Buffer.concat(chunks));
-      response.writeHead(status, headers ?? {}).end(request.method === "HEAD" ? undefined : body);
-    });
-  });
-  await new Promise<void>((resolve) => s3.listen(0, "127.0.0.1", resolve));
-});
-afterAll(() => void s3.close());
+beforeAll(() => s3.start());
+afterAll(() => s3.stop());
 beforeEach(() => {
   dataDir = mkdtempSync(path.join(os.tmpdir(), "sluice-releases-"));
-  objects.clear();
-  refuseWith = null;
+  s3.objects.clear();
+  s3.refuseWith = null;
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
@@ -86,8 +31,7 @@ const read = async (stream: Readable | null) => {
   for await (const chunk of stream ?? []) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString("utf8");
 };
-const bucketUrl = (secret = SECRET) =>
-  `s3://AKID:${encodeURIComponent(secret)}@builds/team%20a/x?region=eu-west-1&endpoint=http://127.0.0.1:${(s3.address() as AddressInfo).port}`;
+const bucketUrl = (secret?: string) => s3.url(secret);
 const open = (url: string | null) => openReleaseStore({ url, dataDir, now: () => new Date() });
 
 describe.each([
@@ -174,7 +118,7 @@ describe("a bucket", () => {
     await expect(open(bucketUrl("wrong")).put(digest, Readable.from([bytes]))).rejects.toThrow(
       /builds answered 403: .*SignatureDoesNotMatch/
     );
-    refuseWith = 503;
+    s3.refuseWith = 503;
     await expect(open(bucketUrl()).stat(digest)).rejects.toThrow("answered 503");
   });
 
