@@ -5,6 +5,7 @@ import type { Actor, AuditLog } from "../ports";
 import type { LockedEnvironment } from "../promotion/environmentRow.server";
 
 const SET_SQL = loadScript("deployments/lifecycle/sql/desired-state-set.sql");
+const FORGET_FAILURES_SQL = loadScript("deployments/lifecycle/sql/failures-forget.sql");
 
 export type StateChange = {
   environment: LockedEnvironment;
@@ -24,6 +25,7 @@ export async function setDesiredState(tx: PoolClient, audit: AuditLog, change: S
   const { environment, deployment, state, nowMs } = change;
   const { rows } = await tx.query<{ changed: number }>(SET_SQL, [deployment.id, state, new Date(nowMs)]);
   if (rows[0]?.changed !== 1) return false;
+  if (state === "running") await tx.query(FORGET_FAILURES_SQL, [deployment.id]);
   await audit.write(tx, {
     event: state === "stopped" ? "deployment.stop" : "deployment.wake",
     actor: change.actor,

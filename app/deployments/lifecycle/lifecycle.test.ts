@@ -156,6 +156,21 @@ describe("stop and wake", () => {
   });
 });
 
+describe("a woken version whose replicas do not start", () => {
+  test("is stopped again as soon as its region is lost; what failed before it was woken does not count", async () => {
+    const env = await newEnvironment();
+    const one = await insertReady(services.pool, env, { version: "20261121.1", phase: "stopped" });
+    await report(one, "failed");
+    await fixture.deployments.lifecycle.wake.call(command(env, one));
+    await sweep();
+    expect(await stateOf(one)).toBe("stopped/running/DEPLOYED");
+    await report(one, "failed");
+    await sweep();
+    expect(await stateOf(one)).toBe("stopped/stopped/DEPLOYED");
+    expect(await auditOf(one)).toEqual(["deployment.wake key:tests", "deployment.stop system:lifecycle"]);
+  });
+});
+
 describe("planned and idle stops", () => {
   test("83 the previous version stops after 30 minutes, its runs go on", async () => {
     const env = await newEnvironment();

@@ -2,9 +2,11 @@
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";
-import type { Queryable } from "../ports";
-import { INSTANCE_FRESH_MS, judgeReadiness, type RegionHealth } from "../readiness";
+import type { AuditLog, Queryable } from "../ports";
+import { INSTANCE_FRESH_MS, judgeReadiness, type Readiness, type RegionHealth } from "../readiness";
 import { readDeploySettings } from "../settings.server";
+import { LIFECYCLE } from "./desiredState.server";
+import { stopAgain } from "./stopAgain.server";
 
 const STOPPED_SQL = loadScript("deployments/lifecycle/sql/phase-stopped.sql");
 const WAKING_SQL = loadScript("deployments/lifecycle/sql/phase-waking.sql");
@@ -15,24 +17,28 @@ export type HealthReader = (db: Queryable, deploymentId: string) => Promise<Regi
 export type Waking = { id: string; environmentId: string; parentId: string | null };
 
 export class PhaseSweep {
-  constructor(private readonly deps: { pool: Pool; clock: Clock; health: HealthReader }) {}
+  constructor(private readonly deps: { pool: Pool; clock: Clock; health: HealthReader; audit: AuditLog }) {}
 
-  /** All of them, once. */
+  /** All of them, once. What was woken and cannot become healthy is stopped again. */
   async call(nowMs: number): Promise<void> {
     const { pool } = this.deps;
     await pool.query(STOPPED_SQL, [new Date(nowMs), new Date(nowMs - INSTANCE_FRESH_MS)]);
     const { rows } = await pool.query<Waking>(WAKING_SQL);
-    for (const waking of rows) await this.settle(waking, nowMs);
+    for (const waking of rows) {
+      if ((await this.settle(waking, nowMs)) !== "hopeless") continue;
+      const { environmentId, id: deploymentId } = waking;
+      await stopAgain(this.deps, { environmentId, deploymentId, actor: LIFECYCLE, reason: "its replicas do not start" });
+    }
   }
 
-  /** True when the deployment has enough healthy regions; its phase is ready then. */
-  async settle(waking: Waking, nowMs: number): Promise<boolean> {
+  /** `ready`: enough regions are healthy, and its phase says so now. `hopeless`: too few can still become so. */
+  async settle(waking: Waking, nowMs: number): Promise<Readiness["kind"]> {
     const { pool, health } = this.deps;
     const regions = await health(pool, waking.id);
-    if (regions.length === 0) return false;
+    if (regions.length === 0) return "waiting";
     const { readiness } = await readDeploySettings(pool, { id: waking.environmentId, parentId: waking.parentId });
-    if (judgeReadiness(readiness, regions).kind !== "ready") return false;
-    await pool.query(READY_SQL, [waking.id, new Date(nowMs)]);
-    return true;
+    const { kind } = judgeReadiness(readiness, regions);
+    if (kind === "ready") await pool.query(READY_SQL, [waking.id, new Date(nowMs)]);
+    return kind;
   }
 }

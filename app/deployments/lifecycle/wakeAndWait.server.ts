@@ -7,9 +7,10 @@ import { setDesiredState } from "./desiredState.server";
 import { lockForChange } from "./lockForChange.server";
 import { forgetPlan } from "./plannedStops.server";
 import type { PhaseSweep, Waking } from "./phaseSweep.server";
+import { stopAgain } from "./stopAgain.server";
 
 export type WakeRequest = { deployment: DeploymentRecord; actor: Actor; untilMs: number };
-/** True when the deployment is ready; false when it was not healthy in time, and is stopped again unless others want it. */
+/** True when the deployment is ready; false when it was not healthy in time, or cannot be any more: it is stopped again unless others want it. */
 export type WakeAndWait = (request: WakeRequest) => Promise<boolean>;
 
 type Deps = { pool: Pool; clock: Clock; audit: AuditLog; feed: Pick<DeploymentFeed, "onDeployment">; phases: PhaseSweep };
@@ -26,14 +27,16 @@ export function createWakeAndWait(deps: Deps): WakeAndWait {
     try {
       for (;;) {
         const nowMs = deps.clock.now();
-        if (await deps.phases.settle(waking, nowMs)) return true;
-        if (nowMs >= request.untilMs) break;
+        const state = await deps.phases.settle(waking, nowMs);
+        if (state === "ready") return true;
+        if (state === "hopeless" || nowMs >= request.untilMs) break;
         await hints.next(Math.min(LOOK_AGAIN_MS, request.untilMs - nowMs));
       }
     } finally {
       unsubscribe();
     }
-    if (woken) await stopAgain(deps, request);
+    const { environmentId } = deployment;
+    if (woken) await stopAgain(deps, { environmentId, deploymentId: deployment.id, actor: request.actor, reason: "not healthy in time" });
     return false;
   };
 }
@@ -46,16 +49,6 @@ async function wake(deps: Deps, { deployment, actor }: WakeRequest): Promise<{ w
     const change = { environment, deployment: locked.deployment, state: "running", actor, reason: "promotion" } as const;
     const woken = await setDesiredState(tx, deps.audit, { ...change, nowMs: deps.clock.now() });
     return { woken, waking: { id: deployment.id, environmentId: environment.id, parentId: environment.parentId } };
-  });
-}
-
-async function stopAgain(deps: Deps, { deployment, actor }: WakeRequest): Promise<void> {
-  await inTransaction(deps.pool, async (tx) => {
-    const locked = await lockForChange(tx, deployment.environmentId, deployment.id);
-    if (locked.isCurrent) return;
-    const { environment } = locked;
-    const change = { environment, deployment: locked.deployment, state: "stopped", actor, reason: "not healthy in time" } as const;
-    await setDesiredState(tx, deps.audit, { ...change, nowMs: deps.clock.now() });
   });
 }
 

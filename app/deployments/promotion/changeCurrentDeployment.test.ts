@@ -373,6 +373,23 @@ describe("stopped targets", () => {
     expect(rows).toEqual([{ phase: "ready", status: "DEPLOYED", desired_state: "running" }]);
   });
 
+  test("86 one whose replicas crash is given up at once, long before the time is up", async () => {
+    const env = await newEnvironment();
+    await versions(env, 1);
+    const two = await insertReady(services.pool, env, { version: "20261121.2", phase: "stopped" });
+    await promote(env, "20261121.1");
+    const promoting = expect(promote(env, "20261121.2")).rejects.toMatchObject({ status: 400, message: REFUSALS.unhealthyWake });
+    const desired = async () =>
+      (await services.pool.query<{ desired_state: string }>("SELECT desired_state FROM deployment WHERE id = $1", [two.id])).rows[0]
+        ?.desired_state;
+    await waitFor(async () => (await desired()) === "running");
+    // The clock of the test stands still: only the report can end the wait.
+    await reportInstance(services.pool, two.id, { state: "failed", at: fixture.clock.now() });
+    await promoting;
+    expect(await desired()).toBe("stopped");
+    expect(await pointer(env)).toMatchObject({ currentVersion: "20261121.1", generation: 1 });
+  });
+
   test("86 one that does not become healthy leaves the current version, and is stopped again", async () => {
     const env = await newEnvironment();
     await versions(env, 1);
