@@ -209,6 +209,14 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(String(job.outcome?.message)).toContain("hello");
   });
 
+  it("refuses a bundle for Bun where the region does not provide it, and says what to do", async () => {
+    const onBun = text(bundle, "build.json").replace(/"runtime": *"[^"]+"/, '"runtime":"bun"');
+    const id = await f.deploy(await archiveOf({ ...bundle, "build.json": onBun }));
+    const job = await f.ended(id);
+    expect(job).toMatchObject({ state: "failed", outcome: { kind: "user", code: "packages_missing" } });
+    expect(String(job.outcome?.message)).toContain("--packages bun");
+  });
+
   it("matrix 13: says so when the indexer ends well without registering", async () => {
     const name = "node_modules/trigger.dev/dist/esm/entryPoints/managed-index-controller.mjs";
     const id = await f.deploy(await archiveOf({ ...bundle, [name]: 'console.error("nothing to see");' }));

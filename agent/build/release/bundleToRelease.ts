@@ -80,6 +80,13 @@ async function runCommands(input: BundleToReleaseInput, commands: readonly strin
 }
 
 function checkPackages(manifest: BuildManifest, region: BundleToReleaseInput["region"]): void {
+  if (manifest.runtime.startsWith("bun") && !region.packages.includes("bun")) {
+    throw new BuildError(
+      `This project runs on Bun (runtime "${manifest.runtime}"), which region "${region.name}" does not provide. ` +
+        "Install Bun on the region's machines and start their agents with --packages bun, or use a Node runtime.",
+      { kind: "user", code: "packages_missing" }
+    );
+  }
   const wanted = (manifest.image?.pkgs ?? []).filter((name) => !ALWAYS_THERE.has(name) && !region.packages.includes(name));
   const instructions = manifest.image?.instructions ?? [];
   if (wanted.length === 0 && instructions.length === 0) return;

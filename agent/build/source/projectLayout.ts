@@ -1,10 +1,10 @@
 /** What is in an uploaded source tree: where the project is, which package manager it uses, which CLI it has. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { BuildError } from "../errors";
+import { installIn, installWithoutLockfile, isBelow, type Install } from "./packageManager";
 
-export type Install = { command: string; args: string[] };
 export type ProjectLayout = {
   /** Folder of the config file. */
   projectDir: string;
@@ -15,38 +15,36 @@ export type ProjectLayout = {
   install: Install;
 };
 
-/** Development packages are needed: TypeScript and the CLI are among them, and builds run with NODE_ENV=production. */
-const BY_LOCKFILE: [string, Install][] = [
-  ["pnpm-lock.yaml", { command: "pnpm", args: ["install", "--frozen-lockfile", "--prod=false"] }],
-  ["bun.lock", { command: "bun", args: ["install", "--frozen-lockfile"] }],
-  ["bun.lockb", { command: "bun", args: ["install", "--frozen-lockfile"] }],
-  ["yarn.lock", { command: "yarn", args: ["install", "--immutable"] }],
-  ["package-lock.json", { command: "npm", args: ["ci", "--include=dev", "--no-audit", "--no-fund"] }],
-  ["npm-shrinkwrap.json", { command: "npm", args: ["ci", "--include=dev", "--no-audit", "--no-fund"] }],
-];
-const WITHOUT_LOCKFILE: Install = { command: "npm", args: ["install", "--include=dev", "--no-audit", "--no-fund", "--no-package-lock"] };
-
 /** Reads the tree below `root`. Throws a BuildError for a config path that leaves it or does not exist. */
 export function layoutOf(root: string, configFilePath: string | null): ProjectLayout {
   const config = configFilePath === null ? null : path.resolve(root, configFilePath);
-  if (config !== null && (!config.startsWith(`${root}${path.sep}`) || !existsSync(config))) {
+  if (config !== null && (!isBelow(root, config) || !existsSync(config))) {
     throw new BuildError(`The config file "${configFilePath}" is not in the uploaded sources.`, { kind: "user", code: "config_missing" });
   }
   const projectDir = config === null ? root : path.dirname(config);
   const place = { projectDir, configFile: config === null ? null : path.basename(config) };
   for (let dir = projectDir; ; dir = path.dirname(dir)) {
-    const found = BY_LOCKFILE.find(([lockfile]) => existsSync(path.join(dir, lockfile)));
-    if (found) return { ...place, installDir: dir, install: found[1] };
-    if (dir === root) return { ...place, installDir: projectDir, install: WITHOUT_LOCKFILE };
+    const install = installIn({ dir, root });
+    if (install) return { ...place, installDir: dir, install };
+    if (dir === root) return { ...place, installDir: workspaceRoot(root, projectDir), install: installWithoutLockfile() };
   }
 }
 
-/** Yarn 1 has another flag for the same. */
-export async function withYarnVersion(layout: ProjectLayout): Promise<ProjectLayout> {
-  if (layout.install.command !== "yarn") return layout;
-  const lockfile = await readFile(path.join(layout.installDir, "yarn.lock"), "utf8");
-  if (!lockfile.includes("# yarn lockfile v1")) return layout;
-  return { ...layout, install: { command: "yarn", args: ["install", "--frozen-lockfile", "--production=false", "--non-interactive"] } };
+/** Without a lockfile: the nearest folder above the project whose package.json names workspaces, else the project's own. */
+function workspaceRoot(root: string, projectDir: string): string {
+  for (let dir = projectDir; dir !== root; dir = path.dirname(dir)) {
+    const parent = path.dirname(dir);
+    if (namesWorkspaces(path.join(parent, "package.json"))) return parent;
+  }
+  return projectDir;
+}
+
+function namesWorkspaces(file: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as { workspaces?: unknown }).workspaces !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Oldest CLI that can be told to bundle here and to attach. */

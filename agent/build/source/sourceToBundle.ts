@@ -8,7 +8,7 @@ import type { BuildLog } from "../log/buildLog";
 import { BuildError } from "../errors";
 import { extractArchive } from "../release/extract";
 import { OFFLINE_PRELOAD } from "./offlinePreload";
-import { cliOf, layoutOf, withYarnVersion, type ProjectLayout } from "./projectLayout";
+import { cliOf, layoutOf, type ProjectLayout } from "./projectLayout";
 import type { BuildAssignment } from "../protocol";
 import { retryNetwork } from "../retry";
 import type { Sandbox } from "../sandbox";
@@ -35,7 +35,7 @@ export async function sourceToBundle(input: SourceToBundleInput): Promise<void> 
   const { entries } = await extractArchive({ source, dir: root });
   log.write("debug", `Unpacked ${entries} entries.`);
   await sandbox.giveTree(root);
-  const layout = await withYarnVersion(layoutOf(root, assignment.configFilePath));
+  const layout = layoutOf(root, assignment.configFilePath);
   await install(input, layout);
   await bundle(input, layout);
   if (await input.isBundled()) return;
@@ -46,14 +46,14 @@ export async function sourceToBundle(input: SourceToBundleInput): Promise<void> 
 }
 
 async function install(input: SourceToBundleInput, layout: ProjectLayout): Promise<void> {
-  const { command, args } = layout.install;
+  const { command, args, env, shown } = layout.install;
   const { sandbox, log } = input;
-  log.write("info", `$ ${command} ${args.join(" ")}`);
+  log.write("info", `$ ${shown}`);
   await prepareCache(input);
   const run = () =>
     sandbox.expect(
-      { command, args, cwd: layout.installDir, env: variables(input) },
-      { what: `${command} ${args[0]}`, code: "install_failed" }
+      { command, args, cwd: layout.installDir, env: { ...variables(input), ...env } },
+      { what: shown, code: "install_failed" }
     );
   await retryNetwork(run, {
     signal: sandbox.options.signal,
