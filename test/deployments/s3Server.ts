@@ -56,8 +56,14 @@ export class S3Server {
 
   /** As RELEASE_STORE_URL. */
   url(secret = SECRET): string {
-    const { port } = this.server?.address() as AddressInfo;
+    const { port } = this.address;
     return `s3://AKID:${encodeURIComponent(secret)}@builds/team%20a/x?region=eu-west-1&endpoint=http://127.0.0.1:${port}`;
+  }
+
+  private get address(): AddressInfo {
+    const address = this.server?.address();
+    if (typeof address === "object" && address) return address;
+    throw new Error("The server is not started.");
   }
 
   private answerTo(request: IncomingMessage, body: Buffer): S3Answer {
