@@ -2,7 +2,7 @@
  * `npm run demo`: deploys examples/hello-world twice with the real CLI to the server that `npm start` runs, triggers a run
  * on each version, goes back to the first one, and prints the pages to look at.
  */
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { ensurePackages } from "./lib/packages.mjs";
@@ -11,6 +11,7 @@ import { root, say } from "./lib/run.mjs";
 const example = path.join(root, "examples/hello-world");
 const scratch = path.join(example, ".demo");
 const dataDir = path.resolve(root, process.env.SLUICE_DATA_DIR ?? ".sluice");
+const NOT_COPIED = new Set(["node_modules", ".demo", ".trigger"]);
 const POLL_MS = 200;
 const RUN_TIMEOUT_MS = 60_000;
 
@@ -26,7 +27,7 @@ async function demo() {
   await requireServer(credentials.apiUrl);
   await ensurePackages(example);
   rmSync(scratch, { recursive: true, force: true });
-  cpSync(example, scratch, { recursive: true, filter: (source) => !/node_modules|\.demo|\.trigger/.test(path.relative(example, source)) });
+  copyExample();
   try {
     const first = await deployAndRun(credentials, "Hello");
     const second = await deployAndRun(credentials, "Good morning");
@@ -34,6 +35,14 @@ async function demo() {
     links(credentials, [first, second]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Below the example, so that its packages are found; entry by entry, because a folder cannot be copied into itself. */
+function copyExample() {
+  for (const entry of readdirSync(example)) {
+    if (NOT_COPIED.has(entry)) continue;
+    cpSync(path.join(example, entry), path.join(scratch, entry), { recursive: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { useRevalidator } from "@remix-run/react";
+import { useNavigation, useRevalidator } from "@remix-run/react";
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
 /** `polling`: the stream could not be had twice, so the page reads again every 5 s and keeps trying. */
@@ -20,7 +20,7 @@ const LiveContext = createContext<Live>({
   follow: () => () => undefined,
 });
 
-/** Updates at most twice a second. */
+/** Updates at most twice a second; only what is waited for, such as the next phase of a deployment, comes at once. */
 const REFRESH_MS = 500;
 const POLL_MS = 5_000;
 const FAILURES_BEFORE_POLLING = 2;
@@ -42,10 +42,13 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     setPaused(pausedNow.current ? { at: Date.now(), changes: 0 } : null);
     if (!pausedNow.current) refresh();
   }, [refresh]);
-  const onChange = useCallback(() => {
-    if (pausedNow.current) setPaused((before) => before && { ...before, changes: before.changes + 1 });
-    else refresh();
-  }, [refresh]);
+  const onChange = useCallback(
+    (urgent: boolean) => {
+      if (pausedNow.current) setPaused((before) => before && { ...before, changes: before.changes + 1 });
+      else refresh(urgent);
+    },
+    [refresh]
+  );
 
   useEffect(() => (url ? openStream(url, onChange, setConnection) : undefined), [url, onChange]);
 
@@ -67,37 +70,57 @@ export function useFollow(url: string | null): void {
   useEffect(() => (url ? follow(url) : undefined), [follow, url]);
 }
 
-function useThrottledRefresh(): () => void {
-  const { revalidate } = useRevalidator();
-  const latest = useRef(revalidate);
-  latest.current = revalidate;
+/**
+ * Reads the page again, at most twice a second unless it is urgent. Never while it is being read: a second reading would
+ * break off the first, and a page whose reading takes longer than the changes are apart would never change.
+ */
+function useThrottledRefresh(): (urgent?: boolean) => void {
+  const { revalidate, state } = useRevalidator();
+  const isBusy = useNavigation().state !== "idle" || state !== "idle";
+  const latest = useRef({ revalidate, isBusy });
+  latest.current = { revalidate, isBusy };
   const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
+  const isOwed = useRef(false);
   const lastAt = useRef(0);
+  const run = useCallback(() => {
+    if (timer.current) clearTimeout(timer.current);
+    timer.current = null;
+    isOwed.current = latest.current.isBusy;
+    if (isOwed.current) return;
+    lastAt.current = performance.now();
+    latest.current.isBusy = true;
+    latest.current.revalidate();
+  }, []);
   useEffect(() => {
-    const onVisible = () => document.visibilityState === "visible" && latest.current();
+    if (!isBusy && isOwed.current) run();
+  }, [isBusy, run]);
+  useEffect(() => {
+    const onVisible = () => document.visibilityState === "visible" && run();
     document.addEventListener("visibilitychange", onVisible);
     return () => {
       document.removeEventListener("visibilitychange", onVisible);
       if (timer.current) clearTimeout(timer.current);
     };
-  }, []);
-  return useCallback(() => {
-    if (timer.current || document.visibilityState === "hidden") return;
-    const wait = Math.max(0, lastAt.current + REFRESH_MS - performance.now());
-    timer.current = setTimeout(() => {
-      timer.current = null;
-      lastAt.current = performance.now();
-      latest.current();
-    }, wait);
-  }, []);
+  }, [run]);
+  return useCallback(
+    (urgent = false) => {
+      if (document.visibilityState === "hidden") return;
+      if (urgent) return run();
+      timer.current ??= setTimeout(run, Math.max(0, lastAt.current + REFRESH_MS - performance.now()));
+    },
+    [run]
+  );
 }
 
 /** One stream with its fallbacks; returns the close. The server ends streams every minute with `recycle`. */
-function openStream(url: string, onChange: () => void, report: (state: "live" | "reconnecting" | "polling") => void): () => void {
+function openStream(
+  url: string,
+  onChange: (urgent: boolean) => void,
+  report: (state: "live" | "reconnecting" | "polling") => void
+): () => void {
   let source: EventSource | null = null;
   let poll: ReturnType<typeof setInterval> | null = null;
   let failures = 0;
-  let lostAt = false;
   const stopPolling = () => {
     if (poll) clearInterval(poll);
     poll = null;
@@ -109,18 +132,18 @@ function openStream(url: string, onChange: () => void, report: (state: "live" | 
       failures = 0;
       stopPolling();
       report("live");
-      if (lostAt) onChange();
-      lostAt = false;
+      // What changed between the reading of the page and this moment was told to nobody.
+      onChange(false);
     });
-    source.addEventListener("change", onChange);
+    source.addEventListener("change", () => onChange(false));
+    source.addEventListener("change-now", () => onChange(true));
     source.addEventListener("recycle", connect);
     source.addEventListener("error", () => {
       failures += 1;
-      lostAt = true;
       if (failures < FAILURES_BEFORE_POLLING) return report("reconnecting");
       report("polling");
       poll ??= setInterval(() => {
-        onChange();
+        onChange(false);
         if (source?.readyState === EventSource.CLOSED) connect();
       }, POLL_MS);
     });

@@ -1,4 +1,5 @@
-import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
+import { useRevalidator } from "@remix-run/react";
+import { createContext, useContext, useEffect, useRef, useState, type ReactNode } from "react";
 
 const TimeZoneContext = createContext("UTC");
 
@@ -6,14 +7,22 @@ const TimeZoneContext = createContext("UTC");
 export const TIME_ZONE_COOKIE = "sluice_tz";
 const YEAR_SECONDS = 31_536_000;
 
-/** Gives times below it the reader's zone: the cookie's, then the browser's own once it runs. */
+/**
+ * Gives times below it the reader's zone: the cookie's, then the browser's own once it runs. Sentences with times in them
+ * are written by the server, so a page that was read with another zone is read once more.
+ */
 export function TimeZoneProvider({ initial, children }: { initial: string; children: ReactNode }) {
   const [zone, setZone] = useState(initial);
+  const { revalidate } = useRevalidator();
+  const latest = useRef(revalidate);
+  latest.current = revalidate;
   useEffect(() => {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (!own) return;
-    if (own !== initial) document.cookie = `${TIME_ZONE_COOKIE}=${encodeURIComponent(own)}; Path=/; Max-Age=${YEAR_SECONDS}; SameSite=Lax`;
     setZone(own);
+    if (own === initial) return;
+    document.cookie = `${TIME_ZONE_COOKIE}=${encodeURIComponent(own)}; Path=/; Max-Age=${YEAR_SECONDS}; SameSite=Lax`;
+    latest.current();
   }, [initial]);
   return <TimeZoneContext.Provider value={zone}>{children}</TimeZoneContext.Provider>;
 }

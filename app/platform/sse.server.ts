@@ -9,6 +9,8 @@ const QUIET_MS = 500;
 export type EventSink = {
   /** Tell the reader that something changed; changes within half a second are one event. */
   change(): void;
+  /** Tell it at once, however much was told before: for the few changes that are waited for. */
+  changeNow(): void;
 };
 export type StreamOptions = {
   signal: AbortSignal;
@@ -19,8 +21,8 @@ export type StreamOptions = {
 };
 
 /**
- * An answer of type `text/event-stream` with events `change` (data: a counter, never content) and, at its planned end,
- * `recycle`. The reader reads its page again on the one and connects again on the other.
+ * An answer of type `text/event-stream` with events `change` and `change-now` (data: a counter, never content) and, at its
+ * planned end, `recycle`. The reader reads its page again on the former and connects again on the latter.
  */
 export function eventStream(options: StreamOptions): Response {
   let close = () => undefined as void;
@@ -52,8 +54,9 @@ function run(controller: ReadableStreamDefaultController<Uint8Array>, options: S
   const send = (text: string) => {
     if (isOpen) controller.enqueue(encoder.encode(text));
   };
-  const throttle = createThrottle(() => send(`event: change\nid: ${++version}\ndata: ${version}\n\n`));
-  const stop = options.open({ change: throttle.call });
+  const tell = (event: string) => send(`event: ${event}\nid: ${++version}\ndata: ${version}\n\n`);
+  const throttle = createThrottle(() => tell("change"));
+  const stop = options.open({ change: throttle.call, changeNow: () => tell("change-now") });
   const ping = setInterval(() => send(": ping\n\n"), options.pingMs ?? PING_MS);
   const end = setTimeout(() => endPlanned(), options.lifetimeMs ?? LIFETIME_MS);
   const finish = (planned: boolean) => {

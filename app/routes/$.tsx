@@ -1,7 +1,11 @@
 /** Every address that nothing else serves: a 404 page. */
+import type { MetaFunction } from "@remix-run/node";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { AppError } from "../utils/appError";
 import { asPage } from "../api/page.server";
+
+export const meta: MetaFunction = pageTitle("Not found");
 
 /** Always 404. */
 export function loader(): Promise<never> {

@@ -6,11 +6,12 @@ import { asPage, field, readForm, requireUser } from "../api/page.server";
 import { unknownIntent } from "../api/runActions.server";
 import { CreateToken, NewTokenBanner, TokensTable } from "../components/settings/Tokens";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { AppError } from "../utils/appError";
 import { getApp } from "../wiring.server";
 
 export const handle = { crumbs: () => [{ label: "Access tokens" }] };
-export const meta: MetaFunction = () => [{ title: "Access tokens · Sluice" }];
+export const meta: MetaFunction = pageTitle("Access tokens");
 
 /** Only the person's own tokens, cut. */
 export function loader({ request }: LoaderFunctionArgs) {

@@ -7,10 +7,11 @@ import { changeCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, field, readForm, requireEnvironment } from "../api/page.server";
 import { DeploySettingsForm, RegionSettingsForm } from "../components/deployments/SettingsForms";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { presentDeploySettings } from "../presenters/deployments/settings.server";
 
 export const handle = { crumbs: changeCrumbs("Deploy settings") };
-export const meta: MetaFunction = () => [{ title: "Deploy settings · Sluice" }];
+export const meta: MetaFunction = pageTitle("Deploy settings");
 
 /** Settings of the environment, or those that it has from its parent. */
 export function loader(args: LoaderFunctionArgs) {
@@ -41,7 +42,11 @@ export default function DeploySettingsPage() {
       <section className="head">
         <div className="grow">
           <h1>Deploy settings</h1>
-          <p className="soft">Used by the next deployment of {view.envSlug}. Versions that run now stay as they are.</p>
+          <p className="soft">
+            {view.deployable
+              ? `Used by the next deployment of ${view.envSlug}. Versions that run now stay as they are.`
+              : "dev runs the code on your machine, so there is nothing to set up. Choose another environment at the top left."}
+          </p>
         </div>
       </section>
       <div className="read">
@@ -50,9 +55,7 @@ export default function DeploySettingsPage() {
             <DeploySettingsForm view={view} violations={refused ?? null} />
             <RegionSettingsForm view={view} violations={refused ?? null} typed={refused?.typed ?? {}} regionsHref={regionsHref} />
           </>
-        ) : (
-          <p className="empty">dev runs on your machine: it has no deployments to set up. Choose another environment.</p>
-        )}
+        ) : null}
       </div>
     </>
   );

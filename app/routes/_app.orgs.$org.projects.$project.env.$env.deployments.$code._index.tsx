@@ -7,11 +7,12 @@ import { deploymentCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, field, readForm, requireEnvironment } from "../api/page.server";
 import { DeploymentPage } from "../components/deployments/DeploymentPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { useFollow } from "../hooks/live";
 import { presentDeployment } from "../presenters/deployments/page.server";
 
 export const handle = { crumbs: deploymentCrumbs };
-export const meta: MetaFunction<typeof loader> = ({ data }) => [{ title: data ? `${data.view.version} · Sluice` : "Deployment · Sluice" }];
+export const meta: MetaFunction<typeof loader> = pageTitle("Deployment", ({ view }) => view.version);
 
 /** One that is on its way is shown by its progress page. */
 export function loader(args: LoaderFunctionArgs) {

@@ -6,6 +6,7 @@ import { deploymentCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, requireEnvironment } from "../api/page.server";
 import { DeploymentPage } from "../components/deployments/DeploymentPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { useFollow } from "../hooks/live";
 import { presentDeployment } from "../presenters/deployments/page.server";
 
@@ -15,7 +16,7 @@ const SHOWN_MS = 800;
 const RELOAD_SECONDS = 3;
 
 export const handle = { crumbs: deploymentCrumbs };
-export const meta: MetaFunction<typeof loader> = ({ data }) => [{ title: data ? `${data.view.version} · Sluice` : "Deployment · Sluice" }];
+export const meta: MetaFunction<typeof loader> = pageTitle("Deployment", ({ view }) => view.version);
 
 /**
  * An address that is opened, or loaded again, when the deployment has ended leads to its record. A page that is open

@@ -7,10 +7,11 @@ import { changeCrumbs } from "../api/deployments/deploymentPlace";
 import { asPage, readForm, requireEnvironment } from "../api/page.server";
 import { ConfirmChange } from "../components/deployments/ConfirmChange";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { presentChange } from "../presenters/deployments/change.server";
 
 export const handle = { crumbs: changeCrumbs("Roll back") };
-export const meta: MetaFunction = () => [{ title: "Roll back · Sluice" }];
+export const meta: MetaFunction = pageTitle("Roll back");
 
 /** What it would change; a version that cannot be chosen says why. */
 export function loader(args: LoaderFunctionArgs) {

@@ -6,11 +6,12 @@ import { changeEnvironment } from "../api/environmentActions.server";
 import { asPage, readForm, requireEnvironment } from "../api/page.server";
 import { EnvironmentCard } from "../components/settings/EnvironmentCard";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { presentKeys } from "../presenters/keys.server";
 import { AppError } from "../utils/appError";
 
 export const handle = { crumbs: () => [{ label: "API keys" }] };
-export const meta: MetaFunction = () => [{ title: "API keys · Sluice" }];
+export const meta: MetaFunction = pageTitle("API keys");
 
 /** Keys are part of the answer: only members get here. */
 export function loader(args: LoaderFunctionArgs) {

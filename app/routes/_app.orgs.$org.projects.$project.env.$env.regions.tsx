@@ -6,11 +6,12 @@ import { asPage, field, readForm, requireEnvironment } from "../api/page.server"
 import { changeRegions } from "../api/deployments/regionActions.server";
 import { NewAgentTokenBanner, NewRegion, RegionsPanels } from "../components/deployments/RegionsPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { useFollow } from "../hooks/live";
 import { presentRegions } from "../presenters/deployments/regions.server";
 
 export const handle = { crumbs: () => [{ label: "Regions" }] };
-export const meta: MetaFunction = () => [{ title: "Regions · Sluice" }];
+export const meta: MetaFunction = pageTitle("Regions");
 
 /** Regions belong to the installation; how many replicas this environment wants in each is beside them. */
 export function loader(args: LoaderFunctionArgs) {

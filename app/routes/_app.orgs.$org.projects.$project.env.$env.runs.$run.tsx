@@ -7,6 +7,7 @@ import { actOnRun } from "../api/runActions.server";
 import { DATA_TABS, type DataTab } from "../components/runs/DataPanel";
 import { RunPage } from "../components/runs/RunPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { useFollow } from "../hooks/live";
 import { presentRun } from "../presenters/runs/runPage.server";
 import { AppError } from "../utils/appError";
@@ -19,7 +20,7 @@ export const handle = {
     { label: cutId(params.run ?? ""), mono: true },
   ],
 };
-export const meta: MetaFunction<typeof loader> = ({ data }) => [{ title: data ? `${data.run.task} run · Sluice` : "Run · Sluice" }];
+export const meta: MetaFunction<typeof loader> = pageTitle("Run", ({ run }) => `${run.task} run`);
 
 /** Tab, selected span and scale are in the URL. */
 export function loader(args: LoaderFunctionArgs) {

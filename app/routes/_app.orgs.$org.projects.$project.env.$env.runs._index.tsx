@@ -9,12 +9,13 @@ import { FirstRun } from "../components/runs/FirstRun";
 import { RunsFigures } from "../components/runs/RunsFigures";
 import { RunsList } from "../components/runs/RunsList";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { useFollow } from "../hooks/live";
 import { parseRunsQuery } from "../presenters/runs/runFilters";
 import { presentRunList } from "../presenters/runs/runList.server";
 
 export const handle = { crumbs: () => [{ label: "Runs" }] };
-export const meta: MetaFunction = () => [{ title: "Runs · Sluice" }];
+export const meta: MetaFunction = pageTitle("Runs");
 
 /** Filters and cursor come from the URL. */
 export function loader(args: LoaderFunctionArgs) {

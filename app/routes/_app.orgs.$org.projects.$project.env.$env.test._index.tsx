@@ -5,12 +5,13 @@ import { asPage, field, pageUrl, readForm, requireEnvironment } from "../api/pag
 import { dashboardContext } from "../api/runActions.server";
 import { TestForm } from "../components/settings/TestForm";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { knownTasks } from "../presenters/runs/runList.server";
 import { AppError } from "../utils/appError";
 import { friendlyId } from "../utils/ids";
 
 export const handle = { crumbs: () => [{ label: "Test" }] };
-export const meta: MetaFunction = () => [{ title: "Test · Sluice" }];
+export const meta: MetaFunction = pageTitle("Test");
 
 /** Tasks of the current version; `task` in the query chooses one. */
 export function loader(args: LoaderFunctionArgs) {

@@ -5,12 +5,13 @@ import { asPage, csrfToken, field, pageUrl, readForm, requireUser, timeZoneOf } 
 import { unknownIntent } from "../api/runActions.server";
 import { ApprovalPage } from "../components/shell/ApprovalPage";
 import { ErrorPage } from "../components/shell/ErrorPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { CsrfProvider } from "../components/ui/forms";
 import { AppError } from "../utils/appError";
 import { clockTime } from "../utils/format";
 import { getApp } from "../wiring.server";
 
-export const meta: MetaFunction = () => [{ title: "Approve CLI login · Sluice" }];
+export const meta: MetaFunction = pageTitle("Approve CLI login");
 
 /** What is asked, and whether it can still be answered. */
 export function loader({ request, params }: LoaderFunctionArgs) {

@@ -3,11 +3,12 @@ import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type 
 import { useActionData, useLoaderData } from "@remix-run/react";
 import { asPage, environmentPath, field, pageUrl, readOpenForm, safePath } from "../api/page.server";
 import { LoginForm, LoginPage, LinkForm } from "../components/shell/LoginPage";
+import { pageTitle } from "../components/shell/pageTitle";
 import { homePath } from "../presenters/shell.server";
 import { formatDuration } from "../utils/format";
 import { getApp } from "../wiring.server";
 
-export const meta: MetaFunction = () => [{ title: "Sign in · Sluice" }];
+export const meta: MetaFunction = pageTitle("Sign in");
 
 type Problem = { title: string; text: string };
 const MOST_PASSWORD = 1_024;

@@ -16,7 +16,10 @@ export async function loader({ request, params }: LoaderFunctionArgs): Promise<R
   return eventStream({
     signal: request.signal,
     open: (sink) => {
-      const stops = [feed.onDeployment(id, () => sink.change()), feed.onEnvironment(env.id, () => sink.change())];
+      const stops = [
+        feed.onDeployment(id, () => sink.change()),
+        feed.onEnvironment(env.id, (moved) => (moved?.deploymentId === id ? sink.changeNow() : sink.change())),
+      ];
       const reminder = setInterval(() => sink.change(), REMINDER_MS);
       return () => {
         clearInterval(reminder);

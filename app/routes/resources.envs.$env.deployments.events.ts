@@ -14,7 +14,7 @@ export async function loader({ request, params }: LoaderFunctionArgs): Promise<R
   return eventStream({
     signal: request.signal,
     open: (sink) => {
-      const stop = feed.onEnvironment(env.id, () => sink.change());
+      const stop = feed.onEnvironment(env.id, () => sink.changeNow());
       const reminder = setInterval(() => sink.change(), REMINDER_MS);
       return () => {
         clearInterval(reminder);

@@ -68,7 +68,16 @@ export function listStory(empty = false): ReactElement {
     <>
       <h1>Deployments</h1>
       <DeploymentsList
-        view={empty ? { ...view, rows: [], rolledBack: null, first: { command: "npx trigger.dev@4.8.3 deploy" } } : view}
+        view={
+          empty
+            ? {
+                ...view,
+                rows: [],
+                rolledBack: null,
+                first: { sentence: "Nothing is deployed to prod yet.", command: "npx trigger.dev@4.8.3 deploy" },
+              }
+            : view
+        }
         place="storefront, prod"
       />
     </>
@@ -137,7 +146,7 @@ export function pageView(phase: Phase, steps: StepRecord[], terminal: boolean): 
         }
       : null,
     outcome: failed
-      ? { kind: "ok", title: "Nothing changed for your runs.", text: "Removed.", link: { label: "View 2", href: "/2" } }
+      ? { kind: "ok", title: ["Nothing changed for your runs."], text: "Removed.", link: { label: "View 2", href: "/2" } }
       : null,
     aside: { title: "What changes", facts: [{ name: "Replaces", value: [{ code: "20261121.2", href: "/2" }] }] },
     details: [{ name: "Short code", value: [{ code: "h7k2m9qd" }] }],

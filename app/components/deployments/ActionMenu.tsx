@@ -1,5 +1,6 @@
 import { Form, Link } from "@remix-run/react";
 import { Ellipsis } from "lucide-react";
+import { closeOnEscape, closeOnLeave } from "~/components/ui/closing";
 import { FormToken } from "~/components/ui/forms";
 import type { ActionName, ActionView } from "~/presenters/deployments/views";
 
@@ -54,15 +55,4 @@ function Item({ action, href }: { action: ActionView; href: string }) {
       </button>
     </Form>
   );
-}
-
-function closeOnEscape(event: React.KeyboardEvent<HTMLDetailsElement>): void {
-  if (event.key !== "Escape") return;
-  event.currentTarget.open = false;
-  event.currentTarget.querySelector("summary")?.focus();
-}
-
-/** Another menu, or the page: an open menu does not stay over the rows below. */
-function closeOnLeave(event: React.FocusEvent<HTMLDetailsElement>): void {
-  if (event.relatedTarget !== null && !event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false;
 }

@@ -5,7 +5,9 @@ import type { CommitView } from "~/presenters/deployments/views";
 export function CommitLines({ commit }: { commit: CommitView }) {
   return (
     <>
-      <span className="cut block">{commit.message ?? <span className="muted">No commit message</span>}</span>
+      <span className="cut block" title={commit.message ?? undefined}>
+        {commit.message ?? <span className="muted">No commit message</span>}
+      </span>
       <span className="l2">
         {commit.sha ? <span className="mono">{commit.sha}</span> : null}
         {commit.branch ? ` on ${commit.branch}` : null}

@@ -49,8 +49,8 @@ export function ConfirmChange({ view }: { view: ChangeView }) {
   const [before, after] = QUESTIONS[view.kind](view);
   const DoIcon = DO_ICONS[view.kind];
   const keep = useRef<HTMLAnchorElement>(null);
-  // Focus starts on the safe one. The attribute does it for a page that is loaded, this for one that is navigated to.
-  useEffect(() => keep.current?.focus(), []);
+  // Focus starts on the safe one, without scrolling to it: on a phone it is below what has to be read first.
+  useEffect(() => keep.current?.focus({ preventScroll: true }), []);
   return (
     <div className="rb">
       <header>
@@ -58,7 +58,7 @@ export function ConfirmChange({ view }: { view: ChangeView }) {
           {before} <span className="mono">{view.to.version}</span>
           {after.startsWith("?") ? after : ` ${after}`}
         </h1>
-        <p className="soft mt-1">{view.intro}</p>
+        {view.intro ? <p className="soft mt-1">{view.intro}</p> : null}
       </header>
       {view.refusal ? <Banner kind="bad" title="This cannot be done now." text={view.refusal} /> : null}
       <div className={view.from ? "swap" : "swap one"}>
@@ -84,7 +84,7 @@ export function ConfirmChange({ view }: { view: ChangeView }) {
             {view.doLabel}
           </Submit>
         )}
-        <Link className="btn" to={view.keepHref} ref={keep} autoFocus>
+        <Link className="btn" to={view.keepHref} ref={keep}>
           {view.keepLabel}
         </Link>
         <span className="grow" />

@@ -79,7 +79,7 @@ function HeadActions({ view }: { view: DeploymentView }) {
   const can = (name: ActionName) => view.actions.some((action) => action.name === name && action.reason === null);
   return (
     <div className="row acts">
-      {view.failure ? <CopyButton text={reportText(view)} what="report" look="text" label="Copy report" /> : null}
+      {view.failure ? <CopyButton text={reportText(view)} what="report" look="button" label="Copy report" /> : null}
       {can("confirm") ? (
         <Link className="btn primary" to={`${view.href}/promote`}>
           <CircleCheck className="i s" aria-hidden="true" />
@@ -134,7 +134,9 @@ function Outcome({ outcome }: { outcome: OutcomeView }) {
     <div className={`banner c-${outcome.kind}`} role="note">
       <Icon className="i" aria-hidden="true" />
       <div className="grow">
-        <b>{outcome.title}</b>
+        <b>
+          <Words words={outcome.title} />
+        </b>
         <p>{outcome.text}</p>
       </div>
       {outcome.link ? (

@@ -8,7 +8,7 @@ import { DeploymentsTable } from "./DeploymentsTable";
 
 /** Banner, filters, table and paging footer. */
 export function DeploymentsList({ view, place }: { view: DeploymentListView; place: string }) {
-  if (view.first) return <FirstDeployment command={view.first.command} place={place} />;
+  if (view.first) return <FirstDeployment {...view.first} />;
   return (
     <>
       {view.rolledBack ? <RolledBackBanner view={view.rolledBack} asOf={view.asOf} /> : null}
@@ -121,10 +121,10 @@ function PageLink({ href, title, children }: { href: string | null; title: strin
   );
 }
 
-function FirstDeployment({ command, place }: { command: string; place: string }) {
+function FirstDeployment({ sentence, command }: { sentence: string; command: string }) {
   return (
     <div className="empty">
-      <p>Nothing is deployed to {place} yet. Run this in your project; no Docker is needed.</p>
+      <p>{sentence}</p>
       <p className="secret">
         <code className="mono">{command}</code>
         <CopyButton text={command} what="command" />

@@ -44,7 +44,7 @@ export function HistoryPanel({ history, version, asOf }: { history: readonly Pro
       <header>
         <h2 id="history-title">Promotion history</h2>
       </header>
-      <table className="inset">
+      <table className="inset stack history">
         <caption>Promotion history of {version}, newest first</caption>
         <colgroup>
           <col />

@@ -3,6 +3,7 @@ import { CircleCheck, CirclePause, Plus, ServerOff } from "lucide-react";
 import { Banner } from "~/components/ui/Banner";
 import { CopyButton } from "~/components/ui/CopyButton";
 import { Field, FormToken, Submit } from "~/components/ui/forms";
+import { Revoke } from "~/components/ui/Revoke";
 import { EmptyValue, Time } from "~/components/ui/Time";
 import type { AgentView, RegionsView, RegionView } from "~/presenters/deployments/regions.server";
 import { formatCount, plural } from "~/utils/format";
@@ -81,8 +82,8 @@ function AgentsTable({ region, asOf }: { region: RegionView; asOf: number }) {
         <col />
         <col style={{ width: 130 }} />
         <col style={{ width: 190 }} />
-        <col style={{ width: 120 }} />
-        <col style={{ width: 110 }} />
+        <col style={{ width: 300 }} />
+        <col style={{ width: 100 }} />
         <col style={{ width: 110 }} />
       </colgroup>
       <thead>
@@ -124,7 +125,7 @@ function AgentRow({ agent, asOf }: { agent: AgentView; asOf: number }) {
         {agent.machine || <EmptyValue />}
         <span className="l2">{agent.memoryMb === null ? null : `${formatCount(agent.memoryMb)} MB`}</span>
       </td>
-      <td title={agent.isolationNote ?? undefined}>
+      <td className="note">
         {agent.isolation ?? <EmptyValue />}
         <span className="l2">{agent.isolationNote}</span>
       </td>
@@ -166,13 +167,12 @@ function Tokens({ region, asOf }: { region: RegionView; asOf: number }) {
                   <Time ms={token.createdAt} nowMs={asOf} />
                 </td>
                 <td className="right">
-                  <Form method="post" className="inline">
-                    <FormToken intent="revoke-token" />
-                    <input type="hidden" name="id" value={token.id} />
-                    <button type="submit" className="btn sm danger" aria-label={`Revoke token ${token.obfuscated} of ${region.name}`}>
-                      Revoke
-                    </button>
-                  </Form>
+                  <Revoke
+                    intent="revoke-token"
+                    id={token.id}
+                    label={`Revoke token ${token.obfuscated} of ${region.name}`}
+                    text="Agents that use it are refused at once, also in the middle of a run. This cannot be undone."
+                  />
                 </td>
               </tr>
             ))}

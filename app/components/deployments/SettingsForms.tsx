@@ -181,7 +181,7 @@ export function RegionSettingsForm({ view, violations, typed, regionsHref }: Reg
         </div>
         <span className="meta muted">1 to 20 replicas a region. A replica waits for runs with its code loaded.</span>
         <div>
-          <Submit intent="regions" busy="Saving…" className="btn primary">
+          <Submit intent="regions" busy="Saving…" className="btn">
             Save regions
           </Submit>
         </div>

@@ -16,7 +16,7 @@ type Props = {
   onSelect?: () => void;
 };
 
-const WIDTHS = ["46px", "140px", "146px", "108px", undefined, "136px", "72px", "76px", "102px", "94px"];
+const WIDTHS = ["46px", "140px", "146px", "108px", undefined, "136px", "92px", "92px", "102px", "94px"];
 
 /** The runs table. Without JavaScript the boxes still select: they belong to the form of the actions. */
 export function RunsTable({ rows, asOf, changed, formId, caption, onSelect }: Props) {

@@ -2,6 +2,7 @@ import { Form } from "@remix-run/react";
 import { Banner } from "~/components/ui/Banner";
 import { CopyButton } from "~/components/ui/CopyButton";
 import { Field, FormToken, Submit } from "~/components/ui/forms";
+import { Revoke } from "~/components/ui/Revoke";
 import { EmptyValue, Time } from "~/components/ui/Time";
 
 export type ShownToken = { id: string; name: string; obfuscated: string; createdAt: number; lastUsedAt: number | null };
@@ -95,13 +96,12 @@ function TokenRow({ token, asOf }: { token: ShownToken; asOf: number }) {
       </td>
       <td className="num muted hide-sm">{token.lastUsedAt === null ? <EmptyValue /> : <Time ms={token.lastUsedAt} nowMs={asOf} />}</td>
       <td className="right">
-        <Form method="post" className="inline">
-          <FormToken intent="revoke" />
-          <input type="hidden" name="id" value={token.id} />
-          <button type="submit" className="btn sm danger" aria-label={`Revoke token ${token.name}`}>
-            Revoke
-          </button>
-        </Form>
+        <Revoke
+          intent="revoke"
+          id={token.id}
+          label={`Revoke token ${token.name}`}
+          text="Whatever signs in with it is refused at once. This cannot be undone."
+        />
       </td>
     </tr>
   );

@@ -8,6 +8,7 @@ type Shown = { title: string; message: string; retry: boolean };
 export function ErrorPage({ inShell = false }: { inShell?: boolean }) {
   const shown = describe(useRouteError());
   const { pathname, search } = useLocation();
+  const list = listOf(pathname);
   const body = (
     <>
       <h1>{shown.title}</h1>
@@ -18,8 +19,8 @@ export function ErrorPage({ inShell = false }: { inShell?: boolean }) {
             Try again
           </a>
         ) : null}
-        <Link className="btn" to="/">
-          Go to runs
+        <Link className="btn" to={list?.href ?? "/"}>
+          Go to {list?.name ?? "runs"}
         </Link>
       </p>
     </>
@@ -35,6 +36,12 @@ export function ErrorPage({ inShell = false }: { inShell?: boolean }) {
       </div>
     </main>
   );
+}
+
+/** The list that the page was opened from, as far as the address tells. */
+function listOf(pathname: string): { href: string; name: string } | null {
+  const [href, name] = /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|deployments|regions)/.exec(pathname) ?? [];
+  return href && name ? { href, name } : null;
 }
 
 function describe(error: unknown): Shown {

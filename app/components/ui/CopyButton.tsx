@@ -5,12 +5,13 @@ type Props = {
   text: string;
   /** What is copied, for the accessible name: "run id". */
   what: string;
-  /** `tiny`: the icon alone beside an id; `text`: icon and word. */
-  look?: "tiny" | "text";
+  /** `tiny`: the icon alone beside an id; `text`: icon and word; `button`: the same beside the actions of a page. */
+  look?: keyof typeof LOOKS;
   /** Word of the button; "Copy" without. */
   label?: string;
 };
 
+const LOOKS = { tiny: "btn ghost icon tiny", text: "btn sm ghost", button: "btn" } as const;
 const SHOWN_MS = 1_500;
 
 /** Copies `text`. Without JavaScript there is nothing to click, so it appears only once the page is alive. */
@@ -28,13 +29,13 @@ export function CopyButton({ text, what, look = "tiny", label = "Copy" }: Props)
   return (
     <button
       type="button"
-      className={look === "tiny" ? "btn ghost icon tiny" : "btn sm ghost"}
+      className={LOOKS[look]}
       style={alive ? undefined : { visibility: "hidden" }}
       aria-label={copied ? `Copied ${what}` : `Copy ${what}`}
       onClick={copy}
     >
-      <Icon className="i xs" aria-hidden="true" />
-      {look === "text" ? (copied ? "Copied" : label) : null}
+      <Icon className={look === "button" ? "i s" : "i xs"} aria-hidden="true" />
+      {look === "tiny" ? null : copied ? "Copied" : label}
     </button>
   );
 }

@@ -48,7 +48,7 @@ export async function presentChange(app: ChangeApp, input: ChangeInput): Promise
     envSlug: env.slug,
     from,
     to: await sideOf(app, facts, target),
-    intro: words.intro(facts),
+    intro: decision.kind === "refuse" ? null : words.intro(facts),
     changes: kind === "confirm" ? confirmChanges(facts) : swapChanges(facts, kind),
     stays: stays(facts, kind),
     doLabel: words.does(target.version),
@@ -103,7 +103,9 @@ async function sideOf(app: ChangeApp, facts: Facts, row: DeploymentRecord): Prom
   const period = periodsOf(facts.moves, row.id).at(-1);
   const lived = period ? formatDuration((period.to ?? facts.nowMs) - period.from) : null;
   const live = lived === null ? "Never current" : `${period?.to === null ? "Live for" : "Was live for"} ${lived}`;
-  const regions = cards.filter((card) => card.desired > 0).map((card) => `${card.region} ${card.running}/${card.desired}`);
+  const regions = cards
+    .filter((card) => card.desired > 0)
+    .map((card) => `${card.region} ${Math.min(card.running, card.desired)}/${card.desired}`);
   return {
     version: row.version,
     status: shownDeployment(row.phase, row.status),

@@ -10,7 +10,8 @@ import type { PageFacts } from "./page.server";
 import { periodsOf } from "./list/periods";
 import { STEP_TITLES } from "../../utils/deploymentWords";
 import { wasInterrupted } from "./status";
-import type { DeploymentView, FactView, OutcomeView, TaskLine } from "./views";
+import type { RegionsOfDeployment } from "./regionCards.server";
+import type { DeploymentView, FactView, OutcomeView, RegionCardView, TaskLine } from "./views";
 
 const NONE = "none";
 const MOST_NAMES = 8;
@@ -25,23 +26,38 @@ export function outcomeOf(facts: PageFacts): OutcomeView | null {
   const why = facts.logs.get("finalizing")?.lines.at(-1)?.text ?? "It was not promoted.";
   return {
     kind: "hold",
-    title: `${row.version} is ready, but not current.`,
+    title: [{ code: row.version }, " is ready, but not current."],
     text: plainText(why),
     link: { label: `View ${pointer.currentVersion}`, href: `${base}/deployments/${pointer.currentCode}` },
   };
 }
 
-function nothingChanged({ row, pointer, base }: PageFacts): OutcomeView {
+function nothingChanged(facts: PageFacts): OutcomeView {
+  const { row, pointer, base } = facts;
   const text = wasInterrupted(row.phase)
-    ? `${plainText(row.canceledReason ?? "It was canceled.")}. What it had started is removed.`
+    ? `${plainText(row.canceledReason ?? "It was canceled").replace(/\.$/, "")}. What it had started is removed.`
     : "What this deployment had started is removed.";
-  if (!pointer) return { kind: "hold", title: "This environment has no current version yet.", text, link: null };
+  if (!pointer) return { kind: "hold", title: ["This environment has no current version yet."], text, link: null };
   return {
     kind: "ok",
-    title: `Nothing changed for your runs. ${pointer.currentVersion} is still current.`,
-    text,
+    title: ["Nothing changed for your runs. ", { code: pointer.currentVersion }, " is still current."],
+    text: [servingText(facts), text].filter(Boolean).join(" "),
     link: { label: `View ${pointer.currentVersion}`, href: `${base}/deployments/${pointer.currentCode}` },
   };
+}
+
+/** "2 regions, 4 of 4 instances healthy, serving since 15:08:11." */
+function servingText({ currentPlaces, pointer, nowMs, timeZone }: PageFacts): string {
+  const cards = servingCards(currentPlaces);
+  if (!pointer || cards.length === 0) return "";
+  const wanted = cards.reduce((sum, card) => sum + card.desired, 0);
+  const running = cards.reduce((sum, card) => sum + Math.min(card.running, card.desired), 0);
+  const since = listTime(pointer.promotedAt.getTime(), nowMs, timeZone);
+  return `${plural(cards.length, "region")}, ${running} of ${plural(wanted, "instance")} healthy, serving since ${since}.`;
+}
+
+function servingCards(places: RegionsOfDeployment | null): RegionCardView[] {
+  return (places?.cards ?? []).filter((card) => card.desired > 0);
 }
 
 /** "What changes" on the way, "Serving now" after a failure, "Promotion" of one that is ready. */
@@ -91,12 +107,14 @@ export function names(all: readonly string[]): Words {
   return all.length > MOST_NAMES ? [...shown, ` and ${all.length - MOST_NAMES} more`] : shown;
 }
 
-function servingFacts({ pointer, currentWorker, executing, base, nowMs, timeZone }: PageFacts): FactView[] {
+function servingFacts({ pointer, currentWorker, currentPlaces, executing, base, nowMs, timeZone }: PageFacts): FactView[] {
+  const regions = servingCards(currentPlaces).map((card) => `${card.region} ${Math.min(card.running, card.desired)}/${card.desired}`);
   if (!pointer) return [{ name: "Current", value: [NONE] }];
   const paused = pointer.isRolledBack && pointer.rolledBackAt;
   return [
     { name: "Current", value: [{ code: pointer.currentVersion, href: `${base}/deployments/${pointer.currentCode}` }] },
     { name: "Since", value: [listTime(pointer.promotedAt.getTime(), nowMs, timeZone)] },
+    ...(regions.length === 0 ? [] : [{ name: "Regions", value: [regions.join(", ")] }]),
     ...(currentWorker ? [{ name: "Tasks", value: [String(currentWorker.tasks.size)] }] : []),
     ...(executing === null ? [] : [{ name: "Executing", value: [plural(executing, "run")] }]),
     { name: "Promotion", value: [paused ? `Paused since ${listTime(paused.getTime(), nowMs, timeZone)}` : "Automatic"] },
@@ -135,7 +153,7 @@ export function detailsOf(facts: PageFacts): FactView[] {
   return [
     { name: "Short code", value: [{ code: row.shortCode }] },
     { name: "Id", value: [{ code: friendlyId("deployment", row.id) }] },
-    ...optional("Runtime", row.runtime ? [[row.runtime, row.runtimeVersion].filter(Boolean).join(" ")] : null),
+    ...optional("Runtime", row.runtime ? [runtimeText(row.runtime, row.runtimeVersion)] : null),
     ...optional("SDK, CLI", worker ? [`${worker.sdkVersion}, ${worker.cliVersion}`] : null),
     { name: "Release", value: releaseWords(facts) },
     { name: "Readiness", value: [readinessWords(facts)] },
@@ -146,7 +164,7 @@ export function detailsOf(facts: PageFacts): FactView[] {
     ...optional("Repeats", more.redeployOf ? [{ code: more.redeployOf }] : null),
     ...optional("Superseded by", more.supersededBy ? [{ code: more.supersededBy }] : null),
     ...optional("Cancel reason", row.canceledReason ? [plainText(row.canceledReason)] : null),
-    ...optional("Error code", row.failureCode ? [{ code: row.failureCode.toUpperCase() }] : null),
+    ...optional("Error", row.failureCode ? [{ code: errorName(facts) }] : null),
     ...moment("Created", row.createdAt),
     ...moment("Started", row.startedAt),
     ...moment("Built", row.builtAt),
@@ -156,8 +174,21 @@ export function detailsOf(facts: PageFacts): FactView[] {
   ];
 }
 
+/** "node-24, on Node 20.20.2": what the project asked for, and what runs it. */
+function runtimeText(asked: string, found: string | null): string {
+  if (!found) return asked;
+  const name = asked.startsWith("bun") ? "Bun" : "Node";
+  return `${asked}, on ${name} ${found.replace(/^v/, "")}`;
+}
+
+/** What reports of clients and builders call "reported" has a better name in the error itself. */
+function errorName({ row }: PageFacts): string {
+  const name = row.errorData?.name;
+  return row.failureCode === "reported" && name && name !== "Error" ? name : (row.failureCode ?? "");
+}
+
 function releaseWords({ row, more }: PageFacts): Words {
-  if (row.releaseDigest === null) return [row.phase === "failed" ? "none, build failed" : NONE];
+  if (row.releaseDigest === null) return [row.phase !== "failed" ? NONE : row.builtAt ? "removed" : "none, build failed"];
   const digest = row.releaseDigest.replace(/^(sha256:)?([0-9a-f]{6})[0-9a-f]*([0-9a-f]{4})$/, "sha256:$2…$3");
   return more.releaseBytes === null ? [{ code: digest }] : [{ code: digest }, `, ${formatBytes(more.releaseBytes)}`];
 }

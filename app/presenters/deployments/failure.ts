@@ -21,6 +21,10 @@ export type FailureFacts = {
 
 // Bounded everywhere: error texts may hold minified code.
 const SOURCE_LINE = /((?:\.{0,2}\/)?(?:[\w@.-]{1,80}\/){0,20}[\w@.-]{1,80}\.(?:tsx?|jsx?|mts|mjs|cts|cjs)):(\d{1,6})(?::(\d{1,6}))?/g;
+/** A file without a line, relative to the project: a message says which task file was being loaded. */
+const NAMED_FILE = /(?<![\w/.@-])((?:[\w@.-]{1,80}\/){1,20}[\w@.-]{1,80}\.(?:tsx?|jsx?|mts|mjs|cts|cjs))(?![\w:]*:\d)/g;
+/** Where agents build; what follows is the project's own path. */
+const BUILD_FOLDER = /^.*\/builds\/(?:work\/[^/]+\/)?/;
 const MISSING_VARIABLE =
   /\b([A-Z][A-Z0-9]{0,40}_[A-Z0-9_]{1,80})\b[^.\n]{0,40}\b(?:is not set|is missing|not defined|is required|is undefined|must be set)/;
 /** Dependencies, Node itself, and the entry points that trigger.dev puts around the code. */
@@ -46,15 +50,25 @@ export function explainFailure(facts: FailureFacts): FailureView {
   };
 }
 
-/** The first line of the user's own sources that the texts name, or null. */
+/** A line of the file that the texts say was loaded, else the first line of the user's own sources; null when there is none. */
 export function sourcePlace(text: string): string | null {
-  for (const match of text.matchAll(SOURCE_LINE)) {
+  const places = ownPlaces(text);
+  for (const [, named = ""] of text.matchAll(NAMED_FILE)) {
+    const found = places.find(({ file }) => file === named || file.endsWith(`/${named}`));
+    if (found) return named + found.position;
+  }
+  const [first] = places;
+  return first ? first.file.replace(BUILD_FOLDER, "").replace(/^\.\//, "") + first.position : null;
+}
+
+/** `position` is `:line` or `:line:column`. */
+function ownPlaces(text: string): { file: string; position: string }[] {
+  return [...text.matchAll(SOURCE_LINE)].flatMap((match) => {
     const [place = "", file = ""] = match;
     const before = text.slice(Math.max(0, match.index - 80), match.index);
-    if (NOT_THEIRS.test(file) || /(node_modules|node:)\S*$/.test(before)) continue;
-    return place.replace(/^\.\//, "");
-  }
-  return null;
+    const isTheirs = !NOT_THEIRS.test(file) && !/(node_modules|node:)\S*$/.test(before);
+    return isTheirs ? [{ file, position: place.slice(file.length) }] : [];
+  });
 }
 
 function whereOf(facts: FailureFacts, all: string): Words {
@@ -93,6 +107,11 @@ const RULES: readonly Rule[] = [
     applies: code("no_worker"),
     why: says("The task files were loaded, but none of them registered a task."),
     next: says("Check ", { code: "dirs" }, " in ", { code: "trigger.config.ts" }, " and that tasks are exported, then deploy again."),
+  },
+  {
+    applies: (facts, all) => facts.step === "building" && /^Worker timed out/m.test(all),
+    why: says("The task files were still loading when the time for it was over: one of them waits or computes while it is imported."),
+    next: says("Move that work into ", { code: "run()" }, " and deploy again."),
   },
   {
     applies: (facts, all) => facts.step === "building" && /index/i.test(all),

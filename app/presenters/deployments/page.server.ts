@@ -59,6 +59,8 @@ export type PageFacts = DeploymentPageInput & {
   moves: NamedMove[];
   worker: WorkerVersion | null;
   currentWorker: WorkerVersion | null;
+  /** Where the current version runs, when this one ended without becoming it. */
+  currentPlaces: RegionsOfDeployment | null;
   readiness: "min2" | "all-but-one" | "all";
   autoPromote: boolean;
   executing: number | null;
@@ -123,6 +125,8 @@ async function readFacts(app: DeploymentPageApp, input: DeploymentPageInput): Pr
   ]);
   const current = pointer && pointer.currentId !== row.id ? await deploymentById(pool, pointer.currentId) : null;
   const currentWorker = current?.workerVersionId ? await app.environments.workerVersion(current.workerVersionId) : null;
+  const endedInVain = isTerminal(row.phase) && row.status !== "DEPLOYED";
+  const currentPlaces = current && endedInVain ? await readRegions(pool, current.id, nowMs) : null;
   const [first] = more.rows;
   if (!first) throw new Error("The deployment vanished while its page was read.");
   const steps = z.array(pageStep).parse(first.steps);
@@ -139,6 +143,7 @@ async function readFacts(app: DeploymentPageApp, input: DeploymentPageInput): Pr
     moves,
     worker,
     currentWorker,
+    currentPlaces,
     readiness,
     autoPromote,
     executing,

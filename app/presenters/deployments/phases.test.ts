@@ -103,6 +103,10 @@ describe("the rows of a deployment", () => {
   it("tell the reader when a phase takes longer than usual", () => {
     const steps = records("building", "open").map((record) => ({ ...record, startedAt: new Date(NOW - 60_000) }));
     expect(phaseViews(input("building", steps))[2]?.text).toBe("Builds the release. Longer than usual");
+    const line = { seq: 1, at: NOW, level: "info" as const, text: "Indexing tasks." };
+    const log = { ...{ step: "building" as const, total: 1, warnings: 0, errors: 0, firstSeq: 1 }, lines: [line] };
+    const logs = new Map([["building" as const, log]]);
+    expect(phaseViews({ ...input("building", steps), logs })[2]?.text).toBe("Indexing tasks. Longer than usual");
   });
 
   it("are announced by the one that matters", () => {

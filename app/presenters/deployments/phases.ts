@@ -82,7 +82,7 @@ function activeText({ step, durationMs }: StepRow, input: PhasesInput): string {
   const usually = input.medians.get(step);
   const late = usually !== undefined && durationMs !== null && durationMs > Math.max(2 * usually, usually + 5_000);
   const text = activeWords(step, input);
-  return late ? `${text}. Longer than usual` : text;
+  return late ? `${text.replace(/\.$/, "")}. Longer than usual` : text;
 }
 
 function activeWords(step: Step, { facts, logs }: PhasesInput): string {

@@ -3,6 +3,7 @@ import { ansiSpans, plainText } from "../../utils/ansi";
 import { commitOf, originOf, viaFilter } from "./commit";
 import { explainFailure, sourcePlace, type FailureFacts } from "./failure";
 import { deploymentsSearch, parseDeploymentsQuery } from "./list/filters";
+import { regionsText } from "./list/listRow.server";
 import { moveWords, periodsOf, type PointerMove } from "./list/periods";
 
 describe("terminal colours", () => {
@@ -43,6 +44,22 @@ describe("a failure", () => {
     expect(sourcePlace("x".repeat(16_000))).toBeNull();
   });
 
+  it("prefers the task file that was being loaded, by its path in the project", () => {
+    const text = [
+      "There was an error importing task files: src/trigger/changing.ts: ALERTS_URL is not set",
+      "    at requireEnv (file:///var/lib/agent-1/builds/src/env.ts:3:21)",
+      "    at file:///var/lib/agent-1/builds/src/trigger/changing.ts:2:13",
+    ];
+    expect(sourcePlace(text.join("\n"))).toBe("src/trigger/changing.ts:2:13");
+    expect(sourcePlace(text[1] ?? "")).toBe("src/env.ts:3:21");
+    expect(sourcePlace("at f (file:///data/builds/work/c1k8.1/src/env.ts:3:21)")).toBe("src/env.ts:3:21");
+  });
+
+  it("says of a file that never finishes loading that it waits", () => {
+    const view = explainFailure(facts({ code: "reported", error: { name: "Error", message: "Worker timed out" }, full: "index failed" }));
+    expect(words(view.why)).toContain("still loading");
+  });
+
   it("has where, why and next for every code, and for none", () => {
     for (const code of [
       "timed_out",
@@ -72,6 +89,15 @@ describe("a failure", () => {
     expect(words(explainFailure(facts({ full: "ENOSPC: no space left on device" })).why)).toContain("no disk space");
     const view = explainFailure(facts({ error: { name: "Error", message: "STRIPE_KEY is not set" }, envSlug: "staging" }));
     expect(words(view.next)).toBe("Add STRIPE_KEY to staging, or read it inside run(). Then deploy again.");
+  });
+});
+
+describe("regions of a version", () => {
+  const region = (running: number, wanted: number) => ({ region: "local", running, wanted });
+  it("count no more replicas than are wanted, and say when the last ones end", () => {
+    expect(regionsText([region(3, 1), { ...region(0, 2), region: "us" }], "ready")).toBe("local 1/1, us 0/2");
+    expect(regionsText([region(2, 0)], "stopped")).toBe("local 2 stopping");
+    expect(regionsText([region(0, 0)], "stopped")).toBe("none running");
   });
 });
 

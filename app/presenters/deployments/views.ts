@@ -61,7 +61,7 @@ export type DeploymentListView = {
   newerHref: string | null;
   olderHref: string | null;
   /** The environment has no deployment at all: what to type. */
-  first: { command: string } | null;
+  first: { sentence: string; command: string } | null;
 };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -98,7 +98,7 @@ export type InstanceView = {
 /** Where, why, next: what a failure page says first. */
 export type FailureView = { step: Step | null; title: string; where: Words; why: Words; next: Words; full: string };
 
-export type OutcomeView = { kind: "ok" | "hold"; title: string; text: string; link: { label: string; href: string } | null };
+export type OutcomeView = { kind: "ok" | "hold"; title: Words; text: string; link: { label: string; href: string } | null };
 export type FactView = { name: string; value: Words };
 export type TaskLine = { slug: string; file: string; detail: string | null };
 export type PromotionLine = { generation: number; text: Words; by: string; at: number };
@@ -154,7 +154,8 @@ export type ChangeView = {
   envSlug: string;
   from: ChangeSide | null;
   to: ChangeSide;
-  intro: string;
+  /** Null when it cannot be done: `refusal` says why. */
+  intro: string | null;
   changes: ChangePoint[];
   stays: ChangePoint[];
   /** Buttons. */

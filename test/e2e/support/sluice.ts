@@ -28,7 +28,7 @@ const READY_TIMEOUT_MS = 60_000;
 
 export class Sluice {
   private process: Spawned | undefined;
-  private readonly dataDir = mkdtempSync(path.join(os.tmpdir(), "sluice-e2e-"));
+  readonly dataDir = mkdtempSync(path.join(os.tmpdir(), "sluice-e2e-"));
 
   private constructor(
     readonly port: number,

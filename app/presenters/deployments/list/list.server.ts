@@ -57,7 +57,18 @@ export async function presentDeploymentList(app: ListApp, input: DeploymentListI
     rolledBack: pointer?.isRolledBack ? rolledBackView(pointer, base) : null,
     newerHref: page.newer && first ? neighbour({ before: first.id }) : null,
     olderHref: page.older && last ? neighbour({ after: last.id }) : null,
-    first: empty ? { command: `npx trigger.dev@4.8.3 deploy${env.slug === "prod" ? "" : ` --env ${env.slug}`}` } : null,
+    first: empty ? firstSteps(env.slug) : null,
+  };
+}
+
+/** What to type in an environment without deployments. */
+function firstSteps(slug: string): { sentence: string; command: string } {
+  if (slug === "dev")
+    return { sentence: "dev runs the code on your machine, so nothing is deployed to it.", command: "npx trigger.dev@4.8.3 dev" };
+  const option = slug === "prod" ? "" : ` --env ${slug}`;
+  return {
+    sentence: `Nothing is deployed to ${slug} yet. Run this in your project; no Docker is needed.`,
+    command: `npx trigger.dev@4.8.3 deploy${option}`,
   };
 }
 

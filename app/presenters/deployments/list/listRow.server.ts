@@ -79,12 +79,16 @@ export function toDeploymentRow(row: ListedDeployment, context: RowContext): Dep
   };
 }
 
-/** "eu 2/2, us 0/2"; null before there are any. */
+/** "eu 2/2, us 0/2", more processes than wanted count as all of them; null before there are any. */
 export function regionsText(regions: readonly ListedRegion[], phase: Phase): string | null {
   if (regions.length === 0) return phase === "stopped" ? "none running" : null;
   const wanted = regions.filter((region) => region.wanted > 0 || region.running > 0);
   if (wanted.length === 0) return phase === "stopped" || phase === "ready" ? "none running" : null;
-  return wanted.map((region) => `${region.region} ${region.running}/${region.wanted}`).join(", ");
+  return wanted.map(regionText).join(", ");
+}
+
+function regionText({ region, running, wanted }: ListedRegion): string {
+  return wanted === 0 ? `${region} ${running} stopping` : `${region} ${Math.min(running, wanted)}/${wanted}`;
 }
 
 function barOf(row: ListedDeployment, nowMs: number): { tone: Tone; ms: number }[] {
