@@ -162,6 +162,7 @@ export class RegionAgent {
       region: { name: options.region, packages: options.packages },
       uidOf: this.isolation.level === "L0" ? null : (name) => state.uidOf(name),
       env: passedThrough(process.env),
+      makeRoom: () => void this.parts.releases.evict(0),
       log,
       now,
     });

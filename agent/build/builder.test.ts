@@ -186,7 +186,7 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(readdirSync(path.join(f.root, "one/work"))).toEqual([]);
   });
 
-  it("matrix 12: fails the deployment with the file and the error of a task file that throws, secrets hidden", async () => {
+  it("matrix 12, bad input: fails the deployment with the file and the error of a task file that throws, secrets hidden", async () => {
     const secret = new Map([["SERVICE_TOKEN", "opensesame-42"]]);
     await f.app.environments.variableStore.import({ envId: f.prod.id, variables: secret, override: true, isSecret: true });
     const id = await f.deploy(
@@ -199,7 +199,7 @@ describe("builder", { timeout: 120_000 }, () => {
     expect(JSON.stringify([row, await f.lines(id), await f.job(id)])).not.toContain("opensesame");
   });
 
-  it("matrix 12: fails it with the server's words for a task id that is used twice", async () => {
+  it("matrix 12, bad input: fails it with the server's words for a task id that is used twice", async () => {
     const name = Object.keys(bundle).find((file) => file.endsWith("src/trigger/tasks.mjs")) ?? "";
     const twice = text(bundle, name).replaceAll('id: "failing"', 'id: "hello"');
     const id = await f.deploy(await archiveOf({ ...bundle, [name]: twice }));

@@ -1,12 +1,13 @@
 /** The role builder of an agent: takes builds from the server, one at a time unless told otherwise. */
 import { chmodSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { Logger } from "../../app/platform/logger";
 import { defineLoop, type Loop } from "../../app/platform/loop";
 import { BuildServer } from "./buildServer";
 import { DependencyCache } from "./release/dependencyCache";
-import { MAX_CLAIM_WAIT_MS } from "./protocol";
-import { runBuild } from "./runBuild";
+import { MAX_CLAIM_WAIT_MS, type BuildOutcome } from "./protocol";
+import { NPM_CACHE, runBuild } from "./runBuild";
 
 export type BuilderOptions = {
   /** Address of the server, as this agent and its builds reach it. */
@@ -22,6 +23,8 @@ export type BuilderOptions = {
   env: Record<string, string>;
   /** Builds at once. Default 1. */
   concurrency?: number;
+  /** Removes what else this machine holds and can fetch again; called when a build found the disk full. */
+  makeRoom?(): void;
   log: Logger;
   now(): number;
 };
@@ -36,16 +39,20 @@ export function passedThrough(env: Record<string, string | undefined>): Record<s
 }
 
 const AFTER_ERROR_MS = 2_000;
+const PACKAGES = "packages";
+/** Folders of the builder that only make builds quicker: installed packages, and what npm has downloaded. */
+const CACHES = [PACKAGES, NPM_CACHE];
 
 /** The loops of a builder. `stop` ends builds under way; the server gives them to another builder. */
 export class Builder {
   private readonly server: BuildServer;
   private readonly loops: Loop[];
   private stopping = new AbortController();
+  private underWay = 0;
 
   constructor(private readonly options: BuilderOptions) {
     this.server = new BuildServer({ url: options.url, headers: options.headers });
-    const cache = new DependencyCache(path.join(options.root, "packages"));
+    const cache = new DependencyCache(path.join(options.root, PACKAGES));
     this.loops = Array.from({ length: options.concurrency ?? 1 }, (_, slot) =>
       defineLoop({
         name: `builder-${slot}`,
@@ -86,6 +93,18 @@ export class Builder {
     log.info("build.began", { deploymentId: assignment.deploymentId, attempt: assignment.attempt, kind: assignment.kind });
     // Two builds of one environment at once must not be able to touch each other either.
     const uid = uidOf?.(`build:${slot}:${assignment.environmentId}`) ?? null;
-    await runBuild({ server: this.server, cache, root, apiUrl: url, uid, env, region, log, now }, assignment, signal);
+    this.underWay++;
+    const options = { server: this.server, cache, root, apiUrl: url, uid, env, region, log, now };
+    const outcome = await runBuild(options, assignment, signal).finally(() => this.underWay--);
+    await this.makeRoomAfter(outcome);
+  }
+
+  /** A full disk would fail the next build too: what was kept to be quicker goes. Never from under another build that copies it. */
+  private async makeRoomAfter(outcome: BuildOutcome): Promise<void> {
+    if (outcome.ok || outcome.kind !== "no_space" || this.underWay > 0) return;
+    const { root, log, makeRoom } = this.options;
+    for (const name of CACHES) await rm(path.join(root, name), { recursive: true, force: true, maxRetries: 3 });
+    makeRoom?.();
+    log.warn("builder.made_room", { root });
   }
 }

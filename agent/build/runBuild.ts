@@ -32,6 +32,9 @@ export type BuildOptions = {
   now(): number;
 };
 
+/** Folder below the root in which npm keeps downloads, by environment. */
+export const NPM_CACHE = "npm";
+
 /** Runs it and tells the server how it ended. Never rejects: what cannot be told is logged, and the lease runs out. */
 export async function runBuild(options: BuildOptions, assignment: BuildAssignment, stop: AbortSignal): Promise<BuildOutcome> {
   const build = new Build(options, assignment, stop);
@@ -92,7 +95,7 @@ class Build {
 
   /** Where npm keeps downloads of the environment. Builds of it may have other users, so each takes the folder over. */
   private async npmCache(): Promise<string> {
-    const dir = path.join(this.options.root, "npm", this.assignment.environmentId);
+    const dir = path.join(this.options.root, NPM_CACHE, this.assignment.environmentId);
     await mkdir(dir, { recursive: true });
     await this.sandbox.giveTree(dir);
     return dir;

@@ -68,13 +68,13 @@ export class ReleaseCache {
     this.entries.set(key, entry);
   }
 
-  /** Removes unused releases beyond the newest ten, and what crashes left behind. Returns how many went. */
-  evict(): number {
+  /** Removes unused releases beyond the newest `keep` (ten unless told otherwise). Returns how many went. */
+  evict(keep = this.options.keepUnused ?? KEEP_UNUSED): number {
     const names = readdirSync(this.options.root).filter((name) => name.startsWith("sha256-"));
     const unused = names
       .filter((name) => (this.entries.get(name)?.uses ?? 0) === 0)
       .sort((a, b) => (this.entries.get(b)?.usedAt ?? 0) - (this.entries.get(a)?.usedAt ?? 0));
-    const doomed = unused.slice(this.options.keepUnused ?? KEEP_UNUSED);
+    const doomed = unused.slice(keep);
     for (const name of doomed) {
       this.entries.delete(name);
       // Renamed first: a half-removed release must never be taken for a whole one.

@@ -46,14 +46,14 @@ describe("download", () => {
     expect(server.downloads.at(-1)).toMatch(/^bytes=[1-9]\d*-$/);
   });
 
-  it("93: fetches a damaged copy again", async () => {
+  it("93, matrix 33: fetches a damaged copy again", async () => {
     const digest = release();
     server.corrupt = (bytes, request) => (request === 1 ? Buffer.concat([Buffer.from([255]), bytes.subarray(1)]) : bytes);
     await download(input(digest));
     expect(server.downloads).toEqual(["whole", "whole"]);
   });
 
-  it("93: gives up after the third damaged copy", async () => {
+  it("93, matrix 33: gives up after the third damaged copy", async () => {
     const digest = release();
     server.corrupt = (bytes) => Buffer.concat([Buffer.from([255]), bytes.subarray(1)]);
     await expect(download(input(digest))).rejects.toThrow(DamagedRelease);
@@ -67,7 +67,7 @@ describe("download", () => {
   });
 });
 
-describe("93: a release that stays damaged", () => {
+describe("93, matrix 33: a release that stays damaged", () => {
   it("fails its version with the reason, and nothing runs", async () => {
     const fixture = await Fixture.create();
     try {

@@ -1,6 +1,6 @@
 /** Unit tests 1 to 15 and 20 to 21 of the deployments specification. */
 import { describe, expect, test } from "vitest";
-import { mayFollow, PHASES, STATUS_OF_PHASE, STEPS } from "./phases";
+import { isTerminal, mayFollow, PHASES, STATUS_OF_PHASE, STEPS, type Phase } from "./phases";
 import { decideAutoPromotion, decidePromotion, type PromotionInput, REFUSALS } from "./promotion/decidePromotion";
 import { judgeReadiness, readinessTimeoutText, requiredRegions } from "./readiness";
 import { replicaViolations, sortRegions } from "./replicas";
@@ -96,6 +96,20 @@ describe("step rows", () => {
   });
   const states = (records: StepRecord[], phase: (typeof PHASES)[number]) => stepRows(records, phase, at(100)).map((row) => row.state);
 
+  /** Six conditions of the row `building`, and its state in a phase on the way, in ready and stopped, in failed, and in the other ends. */
+  const conditions: [string, StepRecord[], [string, string, string, string]][] = [
+    ["no row, a later one has", [done("deploying", 3)], ["completed", "completed", "completed", "completed"]],
+    ["no row, none later", [done("starting", 1)], ["pending", "completed", "skipped", "skipped"]],
+    ["no rows at all", [], ["pending", "completed", "skipped", "skipped"]],
+    ["an error", [{ ...done("building", 2), error: "Error: no", errorSummary: "no" }], ["error", "error", "error", "error"]],
+    ["an end", [done("building", 2)], ["completed", "completed", "completed", "completed"]],
+    ["open", [{ ...done("building", 2), endedAt: null }], ["active", "completed", "error", "skipped"]],
+  ];
+  const column = (phase: Phase) => (phase === "ready" || phase === "stopped" ? 1 : phase === "failed" ? 2 : isTerminal(phase) ? 3 : 0);
+  test.each(PHASES)("12: the six conditions of a row in phase %s", (phase) => {
+    const seen = conditions.map(([name, records]) => [name, states(records, phase)[STEPS.indexOf("building")]]);
+    expect(seen).toEqual(conditions.map(([name, , expected]) => [name, expected[column(phase)]]));
+  });
   test("12: a running deployment: done, active, pending", () => {
     const open: StepRecord = { ...done("building", 2), endedAt: null };
     expect(states([done("queued", 0), done("starting", 1), open], "building")).toEqual([
@@ -211,7 +225,7 @@ describe("21: automatic promotion", () => {
   );
   test("the first version is always promoted", () =>
     expect(decideAutoPromotion({ ...base, currentVersion: null })).toEqual({ promote: true }));
-  test("rows 22 and 23 say why not", () => {
+  test("20, 21: rows 22 and 23 say why not", () => {
     expect(decideAutoPromotion({ ...base, currentVersion: "20261121.9" })).toEqual({
       promote: false,
       message: "Deployed but not promoted: version 20261121.9 is newer.",

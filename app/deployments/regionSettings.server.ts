@@ -12,7 +12,7 @@ const WRITE_SQL = loadScript("deployments/sql/region-settings-write.sql");
 /** `replicas` is null where the environment does not run. */
 export type RegionChoice = { region: string; regionId: string; canSchedule: boolean; replicas: number | null };
 /** As sent; every violation is named. */
-export type WantedRegion = { region: string; replicas: unknown };
+export type WantedRegion = { region: string; replicas?: unknown };
 export type RegionSettingsOutcome = { kind: "saved" } | { kind: "refused"; violations: string[] };
 
 type Place = Pick<EnvironmentView, "id" | "parentId">;

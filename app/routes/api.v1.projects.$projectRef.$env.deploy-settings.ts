@@ -2,19 +2,16 @@
  * `GET /api/v1/projects/:ref/:env/deploy-settings`: how the CLI is to build. It asks once, for 5 s at most, and takes any
  * failure for a Docker build, so this reads one row. `PUT` changes settings; the answer is all of them.
  */
-import { DEPLOYMENTS, keyActor, parseWithIssues, traceOf } from "../api/deployments/deploymentCall.server";
+import { DEPLOYMENTS, parseWithIssues, settingsActor } from "../api/deployments/deploymentCall.server";
 import { projectEnvParams } from "../api/projectBody";
 import { jsonResponse } from "../api/dispatch/respond.server";
 import { apiAction, apiLoader } from "../api/dispatch/route.server";
 import { requireScope } from "../api/scope";
 import { variablesEnvironment } from "../api/variablesEnvironment.server";
 import { z } from "zod";
-import { looksLikePersonalAccessToken } from "../environments/tenancy/keys.server";
 import { projectNotFound } from "../environments/tenancy/tenancy.server";
-import { bearerOf } from "../auth/environmentCallers.server";
 import { deploySettingsChange } from "../deployments/settings.server";
-import type { Actor, DeploySettings } from "../deployments/ports";
-import type { App } from "../wiring.server";
+import type { DeploySettings } from "../deployments/ports";
 
 export const loader = apiLoader({ auth: "environment", params: projectEnvParams }, async ({ app, caller, params }) => {
   requireScope(caller, "read", [DEPLOYMENTS]);
@@ -28,17 +25,11 @@ export const action = apiAction(
   async ({ app, request, params, body }) => {
     const env = await variablesEnvironment(app, request, { projectRef: params.projectRef, slug: params.env });
     const change = parseWithIssues(deploySettingsChange, body, "Invalid body");
-    return jsonResponse(view(await app.deployments.settings.update(env, change, await actorOf(app, request))));
+    return jsonResponse(view(await app.deployments.settings.update(env, change, await settingsActor(app, request))));
   }
 );
 
 /** `build_path` is what the CLI reads. */
 function view(settings: DeploySettings) {
   return { build_path: settings.buildPath, ...settings };
-}
-
-async function actorOf(app: App, request: Request): Promise<Actor> {
-  if (!looksLikePersonalAccessToken(bearerOf(request) ?? "")) return keyActor(request, await app.auth.secretKey(request));
-  const user = await app.auth.personalAccessToken(request);
-  return { type: "user", id: user.userId, name: user.email, ...traceOf(request) };
 }

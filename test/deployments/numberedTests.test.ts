@@ -12,15 +12,15 @@ function rowsBelow(heading: string): Row[] {
   const text = readFileSync(path.join(repoRoot, PAGE), "utf8");
   const [, section = ""] = text.split(`\n## ${heading}\n`);
   const [table = ""] = section.split("\n## ");
-  return [...table.matchAll(/^\| +([^|]+?) +\| +([^|]+?) +\| +([^|]+?) +\|$/gm)]
-    .map(([, key = "", what = "", where = ""]) => ({ key, what, where }))
-    .filter(({ key }) => key !== "#" && !/^[-:]+$/.test(key));
+  const rows = [...table.matchAll(/^\| +([^|]+?) +\| +([^|]+?) +\| +([^|]+?) +\|$/gm)];
+  const body = rows.slice(rows.findIndex(([, key = ""]) => /^[-:]+$/.test(key)) + 1);
+  return body.map(([, key = "", what = "", where = ""]) => ({ key, what, where }));
 }
 
 /** Names of tests in a file that begin with numbers and a colon, such as `33, matrix 38, 39: ...`; what follows `matrix` are faults. */
 function numbersIn(file: string): Set<string> {
   const source = readFileSync(path.join(repoRoot, file), "utf8");
-  const names = source.matchAll(/["'`]((?:\d+, )*\d+)?(?:, )?(?:matrix ((?:\d+, )*\d+))?: /g);
+  const names = source.matchAll(/["'`]((?:\d+, )*\d+)?(?:, )?(?:matrix ((?:\d+, )*\d+))?(?:(?:, )?bad input)?: /g);
   return new Set(
     [...names].flatMap(([, tests = "", faults = ""]) => [...tests.split(", "), ...faults.split(", ").map((number) => `matrix ${number}`)])
   );
@@ -44,6 +44,14 @@ test.each([
   const rows = rowsBelow(heading);
   expect(rows.map(({ key }) => key)).toEqual(Array.from({ length: count }, (_, at) => String(at + 1)));
   expect(rows.flatMap((row) => complaints(row, (file, key) => numbersIn(file).has(prefix + key)))).toEqual([]);
+});
+
+test("Bad input: each has a test whose name is there", () => {
+  const rows = rowsBelow("Bad input");
+  expect(rows.length).toBeGreaterThan(0);
+  // The second column is the name, as it stands in the file.
+  const hasTest = (row: Row) => filesOf(row).every((file) => readFileSync(path.join(repoRoot, file), "utf8").includes(row.what));
+  expect(rows.filter((row) => filesOf(row).length === 0 || !row.what.includes("bad input: ") || !hasTest(row))).toEqual([]);
 });
 
 test("a row without a test and without a reason is complained about", () => {

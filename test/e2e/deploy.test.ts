@@ -59,9 +59,13 @@ async function current(slug: Slug): Promise<Deployment> {
   return body as Deployment;
 }
 
+async function listed(slug: Slug): Promise<Deployment[]> {
+  const { body } = await send(slug, "GET", "/api/v1/deployments?page%5Bsize%5D=20");
+  return (body as { data: Deployment[] }).data;
+}
+
 async function newest(slug: Slug): Promise<Deployment> {
-  const { body } = await send(slug, "GET", "/api/v1/deployments?page%5Bsize%5D=5");
-  return (body as { data: Deployment[] }).data[0] as Deployment;
+  return (await listed(slug))[0] as Deployment;
 }
 
 async function runHello(slug: Slug, name: string, task = "hello"): Promise<Record<string, unknown>> {
@@ -73,12 +77,21 @@ async function runHello(slug: Slug, name: string, task = "hello"): Promise<Recor
   });
 }
 
+/** As the CLI asks for it. */
+async function previewKey(): Promise<string> {
+  const answer = await fetch(`${sluice.origin}/api/v1/projects/${sluice.credentials.projectRef}/preview`, {
+    headers: { authorization: `Bearer ${sluice.credentials.personalAccessToken}` },
+  });
+  return String(((await answer.json()) as { apiKey: string }).apiKey);
+}
+
 describe("a good deployment", () => {
   test("22: a plain deploy ends 0, is current, and runs execute on it with no trigger dev", async () => {
     const { code, output } = await deploy();
     expect(code, output).toBe(0);
     const deployment = await current("prod");
     expect(deployment.status).toBe("DEPLOYED");
+    expect(await listed("prod")).toMatchObject([{ id: deployment.id, status: "DEPLOYED" }]);
     // The workflow starts with the row, not when a sweep finds it half a minute later.
     const { body } = await send("prod", "GET", `/api/v1/deployments/${deployment.id}/steps`);
     const queued = (body["steps"] as { step: string; durationMs: number }[]).find((step) => step.step === "queued");
@@ -107,12 +120,61 @@ describe("a good deployment", () => {
     expect(await runHello("prod", "promoted")).toMatchObject({ status: "COMPLETED", version: target.version });
   });
 
+  test("34, 35: a CLI that is killed while it waits changes nothing; the same --external-id again builds nothing", async () => {
+    const before = (await listed("prod")).length;
+    const args = ["--external-id", "commit-1"];
+    const cli = runCli(sluice, project.dir, ["deploy", ...FLAGS, ...args]);
+    await eventually("the deployment", DEPLOY_TIMEOUT_MS, async () => (await listed("prod")).length > before);
+    await cli.kill();
+    const { version } = await newest("prod");
+    await eventually("its end", DEPLOY_TIMEOUT_MS, async () => (await newest("prod")).status === "DEPLOYED");
+    expect((await current("prod")).version).toBe(version);
+    const again = await deploy(args);
+    expect(again.code, again.output).toBe(0);
+    expect(again.output).toContain("was already deployed");
+    expect(await listed("prod")).toHaveLength(before + 1);
+  });
+
+  test("27: a preview branch deploys to an environment of its own, until it is archived", async () => {
+    const before = await current("prod");
+    const { code, output } = await deploy(["--env", "preview", "--branch", "feat/x"]);
+    expect(code, output).toBe(0);
+    const key = await previewKey();
+    const call = async (method: string, pathname: string, body?: unknown) => {
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "x-trigger-branch": "feat/x" };
+      const answer = await fetch(sluice.origin + pathname, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+    };
+    const deployed = (await call("GET", "/api/v1/deployments/current")).body;
+    expect(deployed).toMatchObject({ status: "DEPLOYED" });
+    const { body } = await call("POST", "/api/v1/tasks/hello/trigger", { payload: { name: "preview" } });
+    const run = await eventually("the run", 60_000, async () => {
+      const read = (await call("GET", `/api/v3/runs/${String(body["id"])}`)).body;
+      return read["isCompleted"] ? read : null;
+    });
+    expect(run).toMatchObject({ status: "COMPLETED", version: deployed["version"], output: { greeting: "Hello, preview" } });
+    expect((await current("prod")).version).toBe(before.version);
+    const archive = runCli(sluice, project.dir, ["preview", "archive", "--branch", "feat/x", ...FLAGS]);
+    expect(await archive.ended, archive.output()).toBe(0);
+    await eventually("a refusal", 30_000, async () => (await call("POST", "/api/v1/tasks/hello/trigger", { payload: {} })).status === 404);
+  });
+
   test("26: --env staging deploys there and leaves prod alone", async () => {
     const before = await current("prod");
     const { code, output } = await deploy(["--env", "staging"]);
     expect(code, output).toBe(0);
     expect(await runHello("staging", "staging")).toMatchObject({ status: "COMPLETED", version: (await current("staging")).version });
     expect((await current("prod")).version).toBe(before.version);
+  });
+
+  test("42: the CLI's promote prints why an unknown version is refused", async () => {
+    const cli = runCli(sluice, project.dir, ["promote", "20200101.1", ...FLAGS]);
+    expect(await cli.ended, cli.output()).toBe(1);
+    expect(cli.output()).toContain("Deployment not found");
   });
 
   test("43: promote of an older version is refused, allowed with allowRollbacks=true, and anything else is a 400 that names it", async () => {
@@ -145,7 +207,7 @@ describe("a good deployment", () => {
 });
 
 describe("a deployment that fails", () => {
-  test("32: a task file that throws while indexing: the CLI ends 1 with the reason and the link, nothing else changes", async () => {
+  test("32, bad input: a task file that throws while indexing: the CLI ends 1 with the reason and the link, nothing else changes", async () => {
     const before = await current("prod");
     const broken = path.join(project.dir, "src/trigger/broken.ts");
     writeFileSync(broken, 'throw new Error("this file cannot be indexed");\nexport const nothing = 1;\n');
@@ -153,25 +215,41 @@ describe("a deployment that fails", () => {
     writeFileSync(broken, "export const nothing = 1;\n");
     expect(code, output).toBe(1);
     expect(output).toContain("this file cannot be indexed");
-    expect(output).toContain("/deployments/");
+    expect(output).toMatch(/failed while building: .*this file cannot be indexed/s);
+    expect(output).toContain(`/deployments/${(await newest("prod")).shortCode}`);
     expect((await newest("prod")).status).toBe("FAILED");
     expect((await current("prod")).version).toBe(before.version);
   });
 
-  test("duplicate task ids are refused with their text", async () => {
-    const duplicate = path.join(project.dir, "src/trigger/duplicate.ts");
-    writeFileSync(duplicate, 'import { task } from "@trigger.dev/sdk";\nexport const again = task({ id: "hello", run: async () => 1 });\n');
+  test.each([
+    ["bad input: duplicate task ids", 'task({ id: "hello", run: async () => 1 })', /failed while building: .*hello/s],
+    [
+      "bad input: a bad cron",
+      'schedules.task({ id: "nightly", cron: "61 * * * *", run: async () => 1 })',
+      /failed while building: .*The schedule of task "nightly" cannot be used: "61 \* \* \* \*" has a bad minute/s,
+    ],
+  ])("%s: the CLI ends 1 with the text, nothing else changes", async (_name, task, text) => {
+    const before = await current("prod");
+    const file = path.join(project.dir, "src/trigger/bad.ts");
+    writeFileSync(
+      file,
+      `import { schedules, task } from "@trigger.dev/sdk";\nexport const used = [schedules, task];\nexport const bad = ${task};\n`
+    );
     const { code, output } = await deploy();
-    writeFileSync(duplicate, "export const nothing = 1;\n");
+    writeFileSync(file, "export const nothing = 1;\n");
     expect(code, output).toBe(1);
-    expect(output).toMatch(/duplicate|hello/i);
+    expect(output).toMatch(text);
+    expect((await newest("prod")).status).toBe("FAILED");
+    expect((await current("prod")).version).toBe(before.version);
   });
 });
 
 describe("from source", () => {
-  test("23: a source upload is installed, bundled and deployed on the server", async () => {
+  test("23: a plain deploy uploads sources where the settings say so; they are installed, bundled and deployed on the server", async () => {
+    const settings = `/api/v1/projects/${sluice.credentials.projectRef}/prod/deploy-settings`;
+    expect((await send("prod", "PUT", settings, { buildPath: "native" })).status).toBe(200);
     const source = makeStandaloneProject();
-    const { code, output } = await deploy(["--native-build"], source.dir);
+    const { code, output } = await deploy([], source.dir);
     source.remove();
     expect(code, output).toBe(0);
     const run = await runHello("prod", "from source", "hello-world");

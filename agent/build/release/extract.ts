@@ -105,6 +105,12 @@ class Writer {
     }
   }
 
+  /** Kept before the entry is left: leaving destroys the parser, whose complaint would hide the reason. */
+  private failed(error: unknown): never {
+    this.failure ??= error;
+    throw error;
+  }
+
   /** After the last entry: links are judged together, since one may lead through another. */
   finish(): void {
     const escaping = this.links.firstEscape();
@@ -169,7 +175,9 @@ class Writer {
     // Exclusive: nothing that is there by now, a link above all, is written through.
     const handle = await open(target, "wx", mode);
     try {
-      for await (const chunk of content as AsyncIterable<Buffer>) await handle.write(chunk);
+      // `writeFile` goes on after a short write, as a disk that is filling up makes them.
+      for await (const chunk of content as AsyncIterable<Buffer>)
+        await handle.writeFile(chunk).catch((error: unknown) => this.failed(error));
       await handle.chmod(mode);
     } finally {
       await handle.close();

@@ -1,6 +1,8 @@
 /** What the routes of deployments share: who calls, on which deployment, with which body. */
 import { z } from "zod";
+import { bearerOf } from "../../auth/environmentCallers.server";
 import type { EnvironmentCaller, Resource } from "../../auth/types";
+import { looksLikePersonalAccessToken } from "../../environments/tenancy/keys.server";
 import type { Actor, DeploymentRecord } from "../../deployments/ports";
 import type { App } from "../../wiring.server";
 import { errorResponse } from "../dispatch/respond.server";
@@ -31,6 +33,13 @@ export function keyActor(request: Request, caller: EnvironmentCaller): Actor {
   const { build } = caller;
   if (build) return { type: "agent", id: build.deploymentId, name: `build attempt ${build.attempt}`, ...traceOf(request) };
   return { type: "key", id: caller.env.id, name: `${caller.env.slug} key`, ...traceOf(request) };
+}
+
+/** Who changes settings: a person with a personal access token, or the holder of the environment's secret key. Throws 401 for anyone else. */
+export async function settingsActor(app: App, request: Request): Promise<Actor> {
+  if (!looksLikePersonalAccessToken(bearerOf(request) ?? "")) return keyActor(request, await app.auth.secretKey(request));
+  const user = await app.auth.personalAccessToken(request);
+  return { type: "user", id: user.userId, name: user.email, ...traceOf(request) };
 }
 
 /** Where a call came from, for every kind of actor. */

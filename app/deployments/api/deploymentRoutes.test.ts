@@ -242,7 +242,7 @@ describe("51: background workers", () => {
     expect(f.workflow.signals).toContainEqual({ id: bare, topic: "worker" });
   });
 
-  it("drift is a 409 that fails the deployment", async () => {
+  it("51, matrix 10: drift is a 409 that fails the deployment", async () => {
     const { id } = await building();
     await post(workers, id, manifest("h1"));
     const drift = await post(workers, id, manifest("h2"));
@@ -267,7 +267,7 @@ describe("51: background workers", () => {
       'The schedule of task "a" cannot be used: "61 * * * *" has a bad minute',
     ],
     ["a bad time zone", [{ id: "a", schedule: { cron: "0 * * * *", timezone: "Mars/Phobos" } }], '"Mars/Phobos" is not a time zone'],
-  ])("matrix 12: %s fail the deployment with the text", async (_what, tasks, text) => {
+  ])("matrix 12, bad input: %s fail the deployment with the text", async (_what, tasks, text) => {
     const { id } = await building();
     const answer = await post(workers, id, manifest("h1", tasks));
     expect(answer.status).toBe(400);

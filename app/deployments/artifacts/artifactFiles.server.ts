@@ -101,7 +101,8 @@ async function copy(file: FileHandle, source: Readable, limitBytes: number): Pro
     bytes += chunk.length;
     if (bytes > limitBytes) throw new FileTooLargeError(`more than ${limitBytes} bytes`);
     hash.update(chunk);
-    await file.write(chunk);
+    // Not `write`, which takes a part of the chunk for success where the disk is nearly full.
+    await file.writeFile(chunk);
   }
   return { bytes, sha256: hash.digest("hex") };
 }

@@ -13,6 +13,7 @@ import { action as createRoute } from "../../routes/api.v1.artifacts._index";
 import { action as uploadRoute } from "../../routes/api.v1.artifacts.upload";
 import { callRoute, TEST_ORIGIN } from "../../../test/testApp";
 import { createApiFixture, type ApiFixture } from "../../../test/deployments/apiFixture";
+import { canMount, smallDisk } from "../../../test/support/smallDisk";
 import { createArtifactCheck } from "../workflow/artifactCheck.server";
 import { createArtifactFiles, FileTooLargeError } from "./artifactFiles.server";
 import { checkUpload, signUpload } from "./uploadSignature";
@@ -57,6 +58,20 @@ describe("artifact files", () => {
     expect(await readdir(path.join(directory, ".incoming"))).toEqual([]);
     expect(await files.read(key)).toBeNull();
     await rm(directory, { recursive: true });
+  });
+
+  it("refuses what a nearly full disk takes only a part of, and leaves nothing", async () => {
+    if (!canMount) return;
+    const disk = smallDisk(64);
+    const files = createArtifactFiles(disk.dir);
+    const key = `bundles/proj_a/prod/${"a".repeat(24)}.tar.gz`;
+    try {
+      await expect(files.stage(key, Readable.from([Buffer.alloc(1_000_000)]), 2_000_000)).rejects.toMatchObject({ code: "ENOSPC" });
+      expect(await readdir(path.join(disk.dir, ".incoming"))).toEqual([]);
+      expect(await files.read(key)).toBeNull();
+    } finally {
+      disk.remove();
+    }
   });
 
   it.each(["../x", "bundles/../../etc/passwd", "bundles/a/prod/short.tar.gz", "bundles/a/prod/AAAAAAAAAAAAAAAAAAAAAAAA.tar.gz\n"])(
@@ -111,7 +126,7 @@ describe("routes", () => {
     expect((await callRoute({ action: createRoute }, { method: "PUT", token: f.token, body: {} })).status).toBe(405);
   });
 
-  it("stores the bytes, and takes the same ones again", async () => {
+  it("bad input: the same key with other bytes is a 409, with the same bytes it is fine", async () => {
     const form = await f.artifact();
     expect((await f.send(form, "bytes")).status).toBe(204);
     expect((await f.send(form, "bytes")).status).toBe(204);
@@ -132,7 +147,7 @@ describe("routes", () => {
     expect(await verify(form.artifactKey)).toBeNull();
   });
 
-  it("39: refuses an expired form, an altered one, and one without fields, before it reads the file", async () => {
+  it("39, bad input: refuses a wrong signature, a form without fields, and an expired one, before it reads the file", async () => {
     const form = await f.artifact();
     const altered = { uploadFields: { ...form.uploadFields, expires: String(Number(form.uploadFields.expires) + 60_000) } };
     expect((await f.send(altered, "x")).status).toBe(403);
@@ -144,7 +159,7 @@ describe("routes", () => {
     expect((await row(form.artifactKey))?.state).toBe("pending");
   });
 
-  it("stops at the limit with 413", async () => {
+  it("bad input: stops at the limit with 413", async () => {
     const form = await f.artifact();
     await f.sql("UPDATE artifact SET limit_bytes = 1000 WHERE key = $1", [form.artifactKey]);
     const secret = f.app.environments.secretBox.derive("artifact-uploads");

@@ -328,7 +328,7 @@ describe("redeploy", () => {
 });
 
 describe("garbage", () => {
-  test("uploads go a day after they were of use, bundles a week after", async () => {
+  test("matrix 1: uploads go a day after they were of use, bundles a week after", async () => {
     const env = await newEnvironment();
     const [unused, pending] = [
       await insertArtifact(env, "deployment_bundle", "uploaded"),

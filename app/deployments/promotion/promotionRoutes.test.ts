@@ -44,7 +44,7 @@ const promote = (version: string, query?: string) => call(promoteRoute, version,
 const rollback = (version: string, query?: string) => call(rollbackRoute, version, { query });
 
 describe("promote", () => {
-  test("42: newer, older, unknown and current", async () => {
+  test("20, 42: newer, older, unknown (row 1) and current", async () => {
     const first = await promote("20261121.2");
     expect(first).toMatchObject({ status: 200 });
     const [, two] = made;
@@ -56,7 +56,7 @@ describe("promote", () => {
     expect(await promote("20261121.3")).toMatchObject({ status: 200 });
   });
 
-  test("43: allowRollbacks is true, false, or refused by name", async () => {
+  test("20, 43: allowRollbacks is true, false, or refused by name (row 20)", async () => {
     await promote("20261121.3");
     expect(await promote("20261121.1", "?allowRollbacks=false")).toMatchObject({ status: 400, body: { error: REFUSALS.older } });
     const garbage = [
@@ -81,6 +81,24 @@ describe("promote", () => {
     const allowed = await promote("20261121.1", "?allowRollbacks=true&other=whatever");
     expect(allowed).toMatchObject({ status: 200, body: { version: "20261121.1" } });
     expect(await readPointer(services.pool, env.id)).toMatchObject({ currentVersion: "20261121.1", isRolledBack: false, generation: 2 });
+  });
+
+  test("bad input: an unknown version", async () => {
+    for (const version of ["20261121.9", "x", "20261121.1 ", "%00", "..", "'; DROP TABLE deployment"]) {
+      expect(await promote(version)).toMatchObject({ status: 404, body: { error: "Deployment not found" } });
+      expect(await rollback(version)).toMatchObject({ status: 404, body: { error: "Deployment not found" } });
+    }
+    expect(await readPointer(services.pool, env.id)).toBeNull();
+  });
+
+  test("bad input: promote of a failed deployment", async () => {
+    await promote("20261121.1");
+    await services.pool.query("UPDATE deployment SET phase = 'failed', status = 'FAILED' WHERE version = '20261121.2'");
+    for (const query of ["", "?allowRollbacks=true"]) {
+      expect(await promote("20261121.2", query)).toMatchObject({ status: 400, body: { error: REFUSALS.notDeployed.promote } });
+    }
+    expect(await rollback("20261121.2")).toMatchObject({ status: 400, body: { error: REFUSALS.notDeployed.rollback } });
+    expect(await readPointer(services.pool, env.id)).toMatchObject({ currentVersion: "20261121.1", generation: 1 });
   });
 
   test("the key decides before the query, and the query before the version", async () => {
@@ -154,7 +172,7 @@ describe("other methods", () => {
     ["promote", promoteRoute],
     ["rollback", rollbackRoute],
     ["stop", stopRoute],
-  ])("%s answers a real 405 before it looks at the caller", async (_name, route) => {
+  ])("20, 43: %s answers a real 405 (row 21) before it looks at the caller", async (_name, route) => {
     for (const method of ["GET", "PUT", "PATCH", "DELETE"]) {
       const answer = await callRoute(route, { method, params: { deploymentVersion: "20261121.1" }, query: "?allowRollbacks=x" });
       expect([method, answer.status, answer.headers.get("allow"), answer.body]).toEqual([

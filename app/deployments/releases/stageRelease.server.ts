@@ -20,7 +20,8 @@ export async function stageRelease(directory: string, digest: ReleaseDigest, sou
       bytes += chunk.byteLength;
       if (bytes > MAX_RELEASE_BYTES) throw new ReleaseTooLargeError();
       hash.update(chunk);
-      await handle.write(chunk);
+      // Not `write`, which takes a part of the chunk for success where the disk is nearly full.
+      await handle.writeFile(chunk);
     }
     const actual = `sha256:${hash.digest("hex")}`;
     if (actual !== digest) throw new DigestMismatchError(digest, actual);

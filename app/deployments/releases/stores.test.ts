@@ -1,14 +1,16 @@
 /** One contract for both stores; the bucket is a small server in the test's process that checks signatures itself. */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { S3Server } from "../../../test/deployments/s3Server";
+import { canMount, smallDisk } from "../../../test/support/smallDisk";
 import { openReleaseStore } from "./openReleaseStore.server";
-import { DigestMismatchError, type ReleaseStore } from "./releaseStore";
+import { DigestMismatchError, type ReleaseDigest, type ReleaseStore } from "./releaseStore";
 import { signRequest } from "./s3Signature";
+import { stageRelease } from "./stageRelease.server";
 
 const s3 = new S3Server();
 let dataDir: string;
@@ -97,6 +99,19 @@ function leftovers(): string[] {
   const folders = [path.join(dataDir, "releases/.incoming"), path.join(dataDir, "else where/.incoming")];
   return folders.flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []));
 }
+
+it("a store on a nearly full disk refuses what it takes only a part of, and keeps nothing", async () => {
+  if (!canMount) return;
+  const disk = smallDisk(64);
+  try {
+    const bytes = randomBytes(1_000_000);
+    const digest: ReleaseDigest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    await expect(stageRelease(disk.dir, digest, Readable.from([bytes]))).rejects.toMatchObject({ code: "ENOSPC" });
+    expect(readdirSync(disk.dir)).toEqual([]);
+  } finally {
+    disk.remove();
+  }
+});
 
 describe("a bucket", () => {
   it("signs as the service expects", () => {

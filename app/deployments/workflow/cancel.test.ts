@@ -151,7 +151,7 @@ describe("66. supersede", () => {
 });
 
 describe("a deployment that a service has ended", () => {
-  it("is compensated, and its end is not overwritten", async () => {
+  it("matrix 10, 12: is compensated, and its end is not overwritten", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
     await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed");

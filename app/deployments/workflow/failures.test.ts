@@ -88,7 +88,7 @@ describe("61. a failure", () => {
     expect([state.slots, state.topology, discards]).toEqual([[], [], 1]);
   });
 
-  it("of an index that registers no worker is its own text", async () => {
+  it("61, matrix 13: of an index that registers no worker is its own text", async () => {
     f.actors.build = () => "no-worker";
     const { id } = await f.deploy();
     await f.untilEnded(id);
@@ -204,7 +204,7 @@ describe("regions", () => {
   });
 });
 
-describe("a builder that is lost", () => {
+describe("matrix 11: a builder that is lost", () => {
   it("is replaced, and the attempt is counted", async () => {
     f.actors.build = (_id, attempt) => (attempt === 1 ? "die" : "succeed");
     const { id } = await f.deploy();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { PHASES, STEPS, type Phase, type Step } from "../../deployments/phases";
+import { PHASES, STATUS_OF_PHASE, STEPS, type Phase, type Step } from "../../deployments/phases";
 import type { StepRecord } from "../../deployments/rows/stepRows";
 import { announcement, phaseViews, type PhaseFacts, type PhasesInput } from "./phases";
+import { shownDeployment } from "./status";
 
 const NOW = Date.UTC(2026, 10, 21, 14, 0, 0);
 const FACTS: PhaseFacts = {
@@ -115,5 +116,31 @@ describe("the rows of a deployment", () => {
     expect(announcement(phaseViews(input("ready", records("finalizing", "ended"))), "ready", "20261121.3")).toBe(
       "Version 20261121.3 is ready"
     );
+  });
+});
+
+describe("13: the badge", () => {
+  /** What the rows alone would say; phases that are decided elsewhere come first. */
+  function saidByRows(phase: Phase, steps: readonly StepRecord[]): string {
+    if (["awaiting_approval", "cancelled", "superseded", "skipped", "stopped"].includes(phase)) return phase;
+    if (steps.some((step) => step.error !== null)) return "failed";
+    const open = steps.findLast((step) => step.endedAt === null);
+    return open?.step ?? (steps.at(-1)?.step === "finalizing" ? "ready" : "nothing");
+  }
+
+  it("is what the rows say, in every state that the workflow writes", () => {
+    const written: [Phase, StepRecord[]][] = [
+      ...STEPS.map((step): [Phase, StepRecord[]] => [step, records(step, "open")]),
+      ...STEPS.map((step): [Phase, StepRecord[]] => ["failed", records(step, "error")]),
+      ["ready", records("finalizing", "ended")],
+    ];
+    for (const [phase, steps] of written) expect(shownDeployment(phase, STATUS_OF_PHASE[phase])).toBe(saidByRows(phase, steps));
+  });
+
+  it("says cancelled, superseded and stopped although a row has an error, and Timed out where a deadline ended it", () => {
+    for (const phase of ["cancelled", "superseded", "stopped"] as const) {
+      expect(shownDeployment(phase, STATUS_OF_PHASE[phase])).toBe(saidByRows(phase, records("building", "error")));
+    }
+    expect(shownDeployment("failed", "TIMED_OUT")).toBe("timed_out");
   });
 });

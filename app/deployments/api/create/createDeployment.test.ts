@@ -93,6 +93,16 @@ describe("create, with hold off", () => {
     expect(numbers).toEqual(Array.from({ length: 10 }, (_, at) => (numbers[0] ?? 0) + at));
   });
 
+  it("5, matrix 37: a clock that goes back a day keeps the date and counts on", async () => {
+    const before = await f.create();
+    f.clock.advance(-86_400_000);
+    const after = await f.create();
+    f.clock.advance(86_400_000);
+    const [date, number] = before.version.split(".");
+    expect(after.version).toBe(`${date}.${Number(number) + 1}`);
+    expect(await row(f, after.id)).toMatchObject({ phase: "queued", version: after.version });
+  });
+
   it("35, 36, 37: external ids: in progress, forced, and deployed already", async () => {
     const first = await f.create({ externalId: " sha-1 " });
     const second = await f.post({ artifactKey: await f.uploaded(), externalId: "sha-1" });
