@@ -13,6 +13,8 @@ type Slug = keyof Credentials["environments"];
 type Deployment = { id: string; version: string; shortCode: string; status: string };
 
 const DEPLOY_TIMEOUT_MS = 150_000;
+/** The server installs and bundles too. */
+const SOURCE_TIMEOUT_MS = 400_000;
 const FLAGS = ["--skip-update-check"];
 
 let sluice: Sluice;
@@ -27,9 +29,13 @@ afterAll(async () => {
   await sluice?.remove();
 });
 
-async function deploy(args: string[] = [], dir = project.dir): Promise<{ code: number | null; output: string }> {
+async function deploy(
+  args: string[] = [],
+  dir = project.dir,
+  timeoutMs = DEPLOY_TIMEOUT_MS
+): Promise<{ code: number | null; output: string }> {
   const cli = runCli(sluice, dir, ["deploy", ...FLAGS, ...args]);
-  const timer = setTimeout(() => void cli.kill(), DEPLOY_TIMEOUT_MS);
+  const timer = setTimeout(() => void cli.kill(), timeoutMs);
   const code = await cli.ended;
   clearTimeout(timer);
   return { code, output: cli.output() };
@@ -245,14 +251,22 @@ describe("a deployment that fails", () => {
 });
 
 describe("from source", () => {
-  test("23: a plain deploy uploads sources where the settings say so; they are installed, bundled and deployed on the server", async () => {
-    const settings = `/api/v1/projects/${sluice.credentials.projectRef}/prod/deploy-settings`;
-    expect((await send("prod", "PUT", settings, { buildPath: "native" })).status).toBe(200);
-    const source = makeStandaloneProject();
-    const { code, output } = await deploy([], source.dir);
-    source.remove();
-    expect(code, output).toBe(0);
-    const run = await runHello("prod", "from source", "hello-world");
-    expect(run).toMatchObject({ status: "COMPLETED", version: (await current("prod")).version, output: { message: "Hello, from source" } });
-  });
+  test(
+    "23: a plain deploy uploads sources where the settings say so; they are installed, bundled and deployed on the server",
+    { timeout: SOURCE_TIMEOUT_MS + 60_000 },
+    async () => {
+      const settings = `/api/v1/projects/${sluice.credentials.projectRef}/prod/deploy-settings`;
+      expect((await send("prod", "PUT", settings, { buildPath: "native" })).status).toBe(200);
+      const source = makeStandaloneProject();
+      const { code, output } = await deploy([], source.dir, SOURCE_TIMEOUT_MS);
+      source.remove();
+      expect(code, output).toBe(0);
+      const run = await runHello("prod", "from source", "hello-world");
+      expect(run).toMatchObject({
+        status: "COMPLETED",
+        version: (await current("prod")).version,
+        output: { message: "Hello, from source" },
+      });
+    }
+  );
 });
