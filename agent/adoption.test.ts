@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 describe("a crash of the agent", () => {
-  it("leaves parked replicas and runs to the next one, on the same port", async () => {
+  it("88: leaves parked replicas and runs to the next one, on the same port", async () => {
     const { server } = fixture;
     server.desire({ id: "d1", releaseDigest: fixture.release(), replicas: 2 });
     const first = fixture.spawnAgent();

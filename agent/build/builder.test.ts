@@ -118,7 +118,7 @@ describe("builder", { timeout: 120_000 }, () => {
     rmSync(dir, { recursive: true });
   }
 
-  it("98 hides secrets in the log and gives user code nothing of the machine", async () => {
+  it("98: hides secrets in the log and gives user code nothing of the machine", async () => {
     process.env.SLUICE_TEST_HOST_SECRET = "a secret of the host";
     const secrets = new Map([
       ["DATABASE_PASSWORD", "hunter2-and-more"],

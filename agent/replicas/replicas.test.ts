@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Fixture, eventually } from "../testing/fixture";
 import { isAlive, processesOf, signal, startTimeOf } from "./proc";
@@ -39,6 +41,29 @@ describe("88: replica counts", () => {
     signal(before?.pid ?? 0, "SIGKILL");
     await eventually("another process", () => fixture.instances("d1", "running").some((now) => now.pid !== before?.pid));
     expect(fixture.instances("d1")[0]?.restarts).toBe(1);
+  });
+});
+
+describe("versions for two versions of Node", () => {
+  it("92: node-22 and node-24 run side by side on one agent, each by its own binary", async () => {
+    const { server } = fixture;
+    const binaries = ["node-22", "node-24"].map((runtime) => {
+      const file = path.join(fixture.dataDir, runtime);
+      // Which binary started a process can be read from its command line.
+      writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" --stack-trace-limit=${runtime.slice(5)} "$@"\n`, { mode: 0o755 });
+      return ["--runtime", `${runtime}=${file}`];
+    });
+    const releaseDigest = fixture.release();
+    for (const runtime of ["node-22", "node-24"]) server.desire({ id: runtime, releaseDigest, runtime });
+    await fixture.agent(binaries.flat());
+    for (const runtime of ["node-22", "node-24"]) {
+      await fixture.running(runtime, 1);
+      const pid = fixture.instances(runtime)[0]?.pid ?? 0;
+      expect(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")).toContain(`--stack-trace-limit=${runtime.slice(5)}`);
+      const run = server.trigger({ deploymentId: runtime });
+      await eventually("the run", () => finished(run));
+      expect(run.completions[0]?.ok).toBe(true);
+    }
   });
 });
 

@@ -119,7 +119,7 @@ describe("builds as a user of their own (L1), or honestly as the agent's (L0) wh
     await f.builder("l1", { root: path.join(root, "l1"), uidOf: isRoot ? () => UID : null });
   });
 
-  it("98 cannot read the server's files, and can do all that a build has to", async () => {
+  it("98: cannot read the server's files, and can do all that a build has to", async () => {
     const secret = path.join(root, "secret.txt");
     writeFileSync(secret, "of the server", { mode: 0o600 });
     const spy = `import { readFileSync, writeFileSync } from "node:fs";

@@ -353,7 +353,7 @@ describe("garbage", () => {
     expect(await states()).toEqual(["deleted/gone", "deleted/gone", "deleted/gone", "deleted/gone", "consumed/there"]);
   });
 
-  test("99 releases are kept while current, among the last ten, younger than 30 days, running or locked by a run", async () => {
+  test("99: releases are kept while current, among the last ten, younger than 30 days, running or locked by a run", async () => {
     const env = await newEnvironment();
     const made: InsertedDeployment[] = [];
     for (let n = 1; n <= 16; n++) {
