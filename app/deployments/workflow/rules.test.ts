@@ -76,8 +76,11 @@ describe("target regions", () => {
     });
   });
 
-  it("waits for agents, but not when something else is wrong anyway", () => {
-    expect(decideTargets([region("eu", { agents: [] })], node).kind).toBe("wait");
+  it("95: waits for agents, naming the region without one, but not when something else is wrong anyway", () => {
+    expect(decideTargets([region("eu", { agents: [] })], node)).toEqual({
+      kind: "wait",
+      violations: ['Region "eu": no agent has reported within the last 60 seconds.'],
+    });
     expect(decideTargets([region("eu", { agents: [] }), region("us", { replicas: 0 })], node)).toMatchObject({
       kind: "refuse",
       violations: { length: 2 },
