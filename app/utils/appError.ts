@@ -20,6 +20,9 @@ export class AppError extends Error {
   }
 }
 
+/** Its answer is `{"error"}` alone, because the protocol fixes the whole body. */
+export class PlainError extends AppError {}
+
 /** Answered as 503 with Retry-After: nothing was done, or the outcome is the same when repeated. */
 export class RetryableError extends Error {
   override readonly name = "RetryableError";

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { z } from "zod";
 import { errorMessage, type Logger } from "../../platform/logger";
-import { AppError, RetryableError } from "../../utils/appError";
+import { AppError, PlainError, RetryableError } from "../../utils/appError";
 import { MissingScopeError } from "../scope";
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -50,7 +50,8 @@ export function toErrorResponse(error: unknown, log: Logger, request: { method: 
   if (error instanceof AppError) {
     log.info("request.refused", { id, ...request, status: error.status, code: error.code });
     const fields = error instanceof MissingScopeError ? error.fields : {};
-    return errorResponse(error.status, error.message, { "x-request-id": id, ...error.headers }, { code: error.code, ...fields });
+    const extra = error instanceof PlainError ? {} : { code: error.code, ...fields };
+    return errorResponse(error.status, error.message, { "x-request-id": id, ...error.headers }, extra);
   }
   if (error instanceof RetryableError) {
     log.warn("request.retryable", { id, ...request, code: error.code, message: error.message });

@@ -2,7 +2,7 @@
 import type { EnvironmentView } from "../../environments/types";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
-import { AppError } from "../../utils/appError";
+import { AppError, PlainError } from "../../utils/appError";
 import { deploymentById, lockDeployment } from "../rows/deploymentRows.server";
 import type { WakeAndWait } from "../lifecycle/wakeAndWait.server";
 import type { Actor, AuditLog, DeploymentRecord } from "../ports";
@@ -147,6 +147,6 @@ function decide({ direction, allowRollbacks }: ChangeCurrent, { target, pointer 
   });
 }
 
-function refusal(text: string): AppError {
-  return new AppError("promotion_refused", 400, text);
+function refusal(text: string): PlainError {
+  return new PlainError("promotion_refused", 400, text);
 }
