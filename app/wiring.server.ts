@@ -246,6 +246,7 @@ function buildDeployments(
     directDatabaseUrl: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL,
     dataDir: env.SLUICE_DATA_DIR,
     holdSegmentMs: env.HOLD_SEGMENT_MS,
+    deployerLeaseMs: env.DEPLOYER_LEASE_MS,
     releaseStoreUrl: env.RELEASE_STORE_URL ?? null,
     runs: {
       versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),

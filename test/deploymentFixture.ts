@@ -52,6 +52,7 @@ export async function createDeploymentFixture(services: TestServices): Promise<D
     ...{ pool, environments, clock, log, dataDir, workflow, directDatabaseUrl: databaseUrl },
     origin: "http://sluice.test",
     holdSegmentMs: 1_000,
+    deployerLeaseMs: 15_000,
     runs: {
       versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),
       releaseWaitingRuns: (envId) => Promise.resolve(void released.push(envId)),

@@ -143,6 +143,7 @@ function build(services: TestServices, { clock, log, directory, limits, workflow
     directDatabaseUrl: services.databaseUrl,
     dataDir: directory,
     holdSegmentMs: holdSegmentMs ?? 240_000,
+    deployerLeaseMs: 15_000,
     workflow,
     runs: {
       versionsInUse: (versionIds, since) => store.versionsInUse(versionIds, since),

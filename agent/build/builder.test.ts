@@ -1,5 +1,5 @@
 /** The builder against a whole server: real bundles of the unmodified CLI, real packages, real processes. */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { archiveOf, createBuildFixture, treeOf, type BuildFixture, type Tree } from "../../test/deployments/buildFixture";
 import { makeProject } from "../../test/e2e/support/devSession";
 import { repoRoot, spawnGroup } from "../../test/e2e/support/processes";
-import { processesOf } from "../replicas/proc";
+import { MARKER, processesOf } from "../replicas/proc";
 import { extractArchive } from "./release/extract";
 
 let f: BuildFixture;
@@ -238,6 +238,27 @@ describe("builder", { timeout: 120_000 }, () => {
     const job = await f.ended(id);
     expect(job).toMatchObject({ state: "abandoned", outcome: { kind: "cancelled", message: "Cancelled by user" } });
     expect(processesOf(`build-${id}-1`, null)).toEqual([]);
+  });
+
+  it("matrix 8: ends what the builds of an agent that was killed left running, and nothing else", async () => {
+    const dir = path.join(f.root, "killed");
+    // Markers are seen by the whole machine: two runs of this test must not meet.
+    const folder = `left${process.pid}-1`;
+    const mark = (name: string) => {
+      const env = { PATH: process.env.PATH, [MARKER]: name };
+      spawnGroup("sh", ["-c", "setsid sleep 600 & exec sleep 600"], { cwd: f.root, env });
+      return { alive: () => processesOf(name, null) };
+    };
+    mkdirSync(path.join(dir, "work", folder), { recursive: true });
+    const [left, other] = [mark(`build-${folder}`), mark(`build-${folder}1`)];
+    try {
+      await poll(() => left.alive().length === 2 && other.alive().length === 2);
+      await f.builder("killed");
+      await poll(() => left.alive().length === 0 && !existsSync(path.join(dir, "work", folder)));
+      expect(other.alive()).toHaveLength(2);
+    } finally {
+      for (const pid of [...left.alive(), ...other.alive()]) process.kill(pid, "SIGKILL");
+    }
   });
 
   it("matrix 11: stops a build that was given to another builder, and only the newest attempt may act", async () => {

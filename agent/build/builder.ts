@@ -4,10 +4,11 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { Logger } from "../../app/platform/logger";
 import { defineLoop, type Loop } from "../../app/platform/loop";
+import { killAll } from "../replicas/proc";
 import { BuildServer } from "./buildServer";
 import { DependencyCache } from "./release/dependencyCache";
 import { MAX_CLAIM_WAIT_MS, type BuildOutcome } from "./protocol";
-import { NPM_CACHE, runBuild } from "./runBuild";
+import { buildName, NPM_CACHE, runBuild } from "./runBuild";
 
 export type BuilderOptions = {
   /** Address of the server, as this agent and its builds reach it. */
@@ -49,6 +50,8 @@ export class Builder {
   private readonly loops: Loop[];
   private stopping = new AbortController();
   private underWay = 0;
+  /** Resolves when nothing of an earlier life runs any more. */
+  private cleared: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: BuilderOptions) {
     this.server = new BuildServer({ url: options.url, headers: options.headers });
@@ -64,24 +67,33 @@ export class Builder {
     );
   }
 
-  /** Removes what a crash left behind and begins to take builds. */
+  /** Ends and removes what a crash left behind and begins to take builds. */
   start(): void {
     const { root } = this.options;
-    mkdirSync(path.join(root, "work"), { recursive: true });
-    for (const dir of [root, path.join(root, "work")]) chmodSync(dir, 0o711);
-    for (const name of readdirSync(path.join(root, "work"))) rmSync(path.join(root, "work", name), { recursive: true, force: true });
+    const work = path.join(root, "work");
+    mkdirSync(work, { recursive: true });
+    for (const dir of [root, work]) chmodSync(dir, 0o711);
     this.stopping = new AbortController();
+    this.cleared = Promise.all(readdirSync(work).map((name) => this.clear(path.join(work, name)))).then(() => undefined);
     for (const loop of this.loops) loop.start();
   }
 
   /** Resolves when the builds under way have been killed and reported. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await Promise.all([this.cleared, ...this.loops.map((loop) => loop.stop())]);
     this.server.close();
   }
 
+  /** An agent that was killed left its builds running. Their folder goes last: it is what names them. */
+  private async clear(dir: string): Promise<void> {
+    const left = await killAll(buildName(path.basename(dir)), null);
+    if (left.length > 0) this.options.log.error("build.orphans", { dir, pids: left.join(" ") });
+    rmSync(dir, { recursive: true, force: true });
+  }
+
   private async next(cache: DependencyCache, slot: number): Promise<void> {
+    await this.cleared;
     const { signal } = this.stopping;
     if (signal.aborted) return;
     const assignment = await this.server.claim(MAX_CLAIM_WAIT_MS, signal).catch((error: unknown) => {

@@ -44,6 +44,11 @@ export async function runBuild(options: BuildOptions, assignment: BuildAssignmen
   return outcome;
 }
 
+/** Marks the processes of the build whose folder is called so. */
+export function buildName(folder: string): string {
+  return `build-${folder}`;
+}
+
 const FAILED_GRACE_MS = 3_000;
 
 class Build {
@@ -62,11 +67,12 @@ class Build {
     private readonly stop: AbortSignal
   ) {
     const { server, root, uid, env } = options;
-    this.workDir = path.join(root, "work", `${assignment.deploymentId}-${assignment.attempt}`);
+    const folder = `${assignment.deploymentId}-${assignment.attempt}`;
+    this.workDir = path.join(root, "work", folder);
     this.mask.add([assignment.token, ...Object.values(assignment.buildEnvVars)]);
     this.log = new BuildLog({ mask: this.mask, send: (lines) => server.log(assignment, lines) });
     this.heardAt = options.now();
-    const name = `build-${assignment.deploymentId}-${assignment.attempt}`;
+    const name = buildName(folder);
     const { workDir, log, mask } = this;
     this.sandbox = new Sandbox({ name, workDir, uid, env, signal: this.abort.signal, log, mask });
   }
@@ -137,7 +143,7 @@ class Build {
     return packed;
   }
 
-  /** The folder of this attempt; those of earlier ones go, and what ran in them. */
+  /** The folder of this attempt; those of earlier ones go. */
   private async prepare(): Promise<void> {
     const work = path.dirname(this.workDir);
     await mkdir(work, { recursive: true, mode: 0o711 });

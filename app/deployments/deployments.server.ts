@@ -24,6 +24,7 @@ import { createBuildOutput } from "./releases/discardRelease.server";
 import { openReleaseStore } from "./releases/openReleaseStore.server";
 import { Releases } from "./releases/releases.server";
 import { createArtifactCheck } from "./workflow/artifactCheck.server";
+import { deployerTiming } from "./workflow/deployer/deployer.server";
 import type { ExtraSweep } from "./workflow/ports";
 import { createDeploymentWorkflow } from "./workflow/workflow.server";
 
@@ -37,6 +38,8 @@ export type DeploymentsOptions = {
   /** Address of this server, for links. */
   origin: string;
   holdSegmentMs: number;
+  /** See `DEPLOYER_LEASE_MS`. */
+  deployerLeaseMs: number;
   /** Where releases are kept; null or nothing: below the data directory. */
   releaseStoreUrl?: string | null;
   environments: Environments;
@@ -95,6 +98,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
   // The workflow promotes and sweeps, and both start workflows: what it needs of them it asks for when it runs.
   const deployer = createDeploymentWorkflow({
     ...core,
+    timing: deployerTiming(options.deployerLeaseMs),
     ports: {
       promotion: { inTransaction: (tx, request) => changeCurrent.inTransaction(tx, request) },
       buildInput: createArtifactCheck({ pool, files: artifacts.files }),

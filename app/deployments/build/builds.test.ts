@@ -97,6 +97,18 @@ describe("claims", () => {
     expect(await claim()).toBeNull();
   });
 
+  it("matrix 8, 11: of an agent that starts anew are over at once, those of others are not", async () => {
+    const lost = await claimed();
+    const kept = await deployed();
+    expect((await claim(two))?.deploymentId).toBe(kept);
+    const isOver = async (id: string) =>
+      (await f.sql<{ over: boolean }>("SELECT lease_until < now() AS over FROM build_job WHERE deployment_id = $1", [id]))[0]?.over;
+    expect([await isOver(lost.deploymentId), await isOver(kept)]).toEqual([false, false]);
+    await f.connect("one");
+    expect([await isOver(lost.deploymentId), await isOver(kept)]).toEqual([true, false]);
+    expect(f.api.workflow.signals.at(-1)).toEqual({ id: lost.deploymentId, topic: "build" });
+  });
+
   it("refuses whoever is no agent", async () => {
     expect((await post(BUILD_PATHS.claim, bearer(f.prod.secretKey), { waitMs: 0 })).status).toBe(401);
     expect((await post(BUILD_PATHS.claim, { ...one, authorization: "Bearer tr_wgt_unknownunknownunknown" }, { waitMs: 0 })).status).toBe(

@@ -63,7 +63,7 @@ export type Regions = {
 /** Builds the part; nothing runs before `start`. */
 export function createRegions(options: RegionsOptions): Regions {
   const { pool, clock, log, feed, workflow, directory, machine } = options;
-  const agents = new Agents({ pool, clock });
+  const agents = new Agents({ pool, clock, workflow });
   const plan = new PlanRegionService({ pool, clock });
   const desired = new DesiredStateService({ pool, agents, plan, directory, machine, otlpEndpoint: (env) => options.otlpEndpoint(env) });
   const changes = new RegionChanges({ pool, feed });

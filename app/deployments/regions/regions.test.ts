@@ -64,7 +64,7 @@ describe("desired state", () => {
     expect(state.deployments[0]?.otlpEndpoint).toContain("/otel/");
   });
 
-  it("spreads replicas over two agents and gives a silent one's to the other, who hears of it", async () => {
+  it("matrix 18: spreads replicas over two agents and gives a silent one's to the other, who hears of it", async () => {
     const [one, two] = (await region("pair", "one", "two")) as [Agent, Agent];
     const { id } = await f.deploy({ regions: { pair: 2 } });
     expect([replicasOf(await desired(one), id), replicasOf(await desired(two), id)]).toEqual([1, 1]);
@@ -196,7 +196,7 @@ describe("reports and health", () => {
     expect((await f.app.regions.health(id))[0]?.message).toBe("nope");
   });
 
-  it("judges regions by fresh instances: two regions are ready only when both are", async () => {
+  it("matrix 18: judges regions by fresh instances: two regions are ready only when both are", async () => {
     const [left] = (await region("left", "one")) as [Agent];
     const [right] = (await region("right", "one")) as [Agent];
     const { id } = await f.deploy({ regions: { left: 1, right: 1 }, phase: "network" });

@@ -1,5 +1,6 @@
 /** The durable workflow of deployments: started and signalled by any process, run by the one that is the deployer. */
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
 import type { Logger } from "../../platform/logger";
@@ -7,7 +8,7 @@ import type { Loop } from "../../platform/loop";
 import { STEP_DEADLINES_MS, type Step } from "../phases";
 import type { DeploymentEvents, DeploymentFeed, Workflow } from "../ports";
 import { renewSlots } from "./buildSlots.server";
-import { Deployer, DEPLOYER_TIMING, type DeployerTiming } from "./deployer/deployer.server";
+import { Deployer, type DeployerTiming } from "./deployer/deployer.server";
 import type { StepDeps } from "./deploymentRun";
 import { deployWorkflow } from "./deployWorkflow";
 import { DbosEngine } from "./engine/dbosEngine.server";
@@ -34,7 +35,7 @@ export type DeploymentWorkflowOptions = {
   clock: Clock;
   log: Logger;
   ports: WorkflowPorts;
-  timing?: DeployerTiming;
+  timing: DeployerTiming;
   deadlinesMs?: Record<Step, number>;
 };
 
@@ -52,12 +53,16 @@ export type DeploymentWorkflow = Workflow & {
 };
 
 const ACTIVE_SLOTS_SQL = "SELECT deployment_id FROM build_slot WHERE state = 'active'";
-const HOLDER_BYTES = 12;
+const HOLDER_BYTES = 6;
+
+/** Tells whoever looks into the table which process is the deployer; the last part is never the same twice. */
+function holderName(): string {
+  return `${hostname()}:${process.pid}:${randomBytes(HOLDER_BYTES).toString("hex")}`;
+}
 
 /** Builds the part; connects to nothing before it is used. */
 export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): DeploymentWorkflow {
-  const { pool, clock, log, events, ports } = options;
-  const timing = options.timing ?? DEPLOYER_TIMING;
+  const { pool, clock, log, events, ports, timing } = options;
   const deadlinesMs = options.deadlinesMs ?? STEP_DEADLINES_MS;
   const engine = new DbosEngine(options);
   const workflow: Workflow = {
@@ -69,7 +74,7 @@ export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): De
   const { promotion, buildInput, buildOutput } = ports;
   const stepDeps: StepDeps = { pool, clock, events, workflow, promotion, buildInput, buildOutput, jobsAdded, deadlinesMs };
   const deployer = new Deployer({
-    lease: new DeployerLease({ pool, holder: randomBytes(HOLDER_BYTES).toString("hex"), leaseMs: timing.leaseMs }),
+    lease: new DeployerLease({ pool, holder: holderName(), leaseMs: timing.leaseMs }),
     ...{ engine, timing, log },
     body: (epoch) => (durable) => deployWorkflow(durable, stepDeps, epoch),
     onLaunch: () => keepSlots(pool, clock),

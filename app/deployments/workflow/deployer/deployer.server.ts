@@ -9,8 +9,12 @@ import type { DeployerLease, Lease } from "./lease.server";
 
 export type DeployerTiming = { leaseMs: number; renewMs: number; idleMs: number };
 
-/** Held for 15 s and renewed every 5 s; the engine stops 10 s after the last deployment ended. */
-export const DEPLOYER_TIMING: DeployerTiming = { leaseMs: 15_000, renewMs: 5_000, idleMs: 10_000 };
+const RENEWALS_A_LEASE = 3;
+
+/** Two renewals may be lost; the engine stops 10 s after the last deployment ended. */
+export function deployerTiming(leaseMs: number): DeployerTiming {
+  return { leaseMs, renewMs: Math.floor(leaseMs / RENEWALS_A_LEASE), idleMs: 10_000 };
+}
 
 export type Leadership = { epoch: number; session: EngineSession };
 
