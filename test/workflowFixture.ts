@@ -156,7 +156,7 @@ export async function holdLock(
     "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND d.datname = current_database() UNION ALL SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
   return {
     tx,
-    waited: () => waitFor(async () => Boolean((await pool.query(waiting)).rowCount), 15_000),
+    waited: () => waitFor(async () => Boolean((await pool.query(waiting)).rowCount), 60_000),
     release: async () => {
       await tx.query("COMMIT");
       tx.release();

@@ -156,7 +156,7 @@ describe("events", () => {
     expect([...String(later.body).matchAll(/^id: (\d+)$/gm)].map((match) => match[1])).toEqual(["3"]);
   });
 
-  it("52: finalize may be posted again: it follows, and ends with complete or error", async () => {
+  it("52, matrix 38: finalize may be posted again: it follows, and ends with complete or error", async () => {
     const good = await building();
     const first = post(finalize, good.id);
     await f.app.deployments.events.append(f.services.pool, good.bare, [{ step: "building", level: "info", body: "hello" }]);
@@ -229,7 +229,7 @@ describe("ends", () => {
 });
 
 describe("51: background workers", () => {
-  it("takes the deployment's version, does not become current, and answers a late retry the same", async () => {
+  it("51, matrix 9: takes the deployment's version, does not become current, and answers a late retry the same", async () => {
     const { id, bare, version } = await building();
     const before = await f.app.environments.byId(f.prod.id);
     const answers = [await post(workers, id, manifest("h1")), await post(workers, id, manifest("h1"))];

@@ -172,7 +172,7 @@ describe("a woken version whose replicas do not start", () => {
 });
 
 describe("planned and idle stops", () => {
-  test("83 the previous version stops after 30 minutes, its runs go on", async () => {
+  test("83: the previous version stops after 30 minutes, its runs go on", async () => {
     const env = await newEnvironment();
     const [one, two] = [await ready(env, 1), await ready(env, 2)];
     await promote(env, one);
@@ -189,7 +189,7 @@ describe("planned and idle stops", () => {
     expect(await auditOf(one)).toContain("deployment.stop system:lifecycle");
   });
 
-  test("83 not when it was promoted again, and never while it is current", async () => {
+  test("83, matrix 30: not when it was promoted again, and never while it is current", async () => {
     const env = await newEnvironment();
     const [one, two] = [await ready(env, 1), await ready(env, 2)];
     await promote(env, one);
@@ -211,7 +211,7 @@ describe("planned and idle stops", () => {
     expect(await stateOf(one)).toBe("ready/running/DEPLOYED");
   });
 
-  test("83 a plan that was replaced between its reading and its turn does nothing", async () => {
+  test("83: a plan that was replaced between its reading and its turn does nothing", async () => {
     const env = await newEnvironment();
     const [one, two, three] = [await ready(env, 1), await ready(env, 2), await ready(env, 3)];
     await promote(env, one);

@@ -229,7 +229,7 @@ describe("decision table, through the service", () => {
 });
 
 describe("together", () => {
-  test("78 and 79 twenty promotes and rollbacks of five versions at once are one after the other", async () => {
+  test("78, 79: twenty promotes and rollbacks of five versions at once are one after the other", async () => {
     const env = await newEnvironment();
     const made = await versions(env, 5);
     const attempts = Array.from({ length: 20 }, (_, at) => {
@@ -257,7 +257,7 @@ describe("together", () => {
     expect(await auditOf(env)).toHaveLength(won.length);
   });
 
-  test("two promotes at once: the second is judged against the first", async () => {
+  test("matrix 26: two promotes at once: the second is judged against the first", async () => {
     for (let round = 0; round < 10; round++) {
       const env = await newEnvironment();
       await versions(env, 3);
@@ -275,7 +275,7 @@ function finalize(deploymentId: string) {
 }
 
 describe("promotion by the end of a deployment", () => {
-  test("22 and 80 newer and older in both orders: the newer one is current, the older one says why it is not", async () => {
+  test("80, matrix 29: newer and older in both orders: the newer one is current, the older one says why it is not", async () => {
     const env = await newEnvironment();
     const [one, two] = await versions(env, 2);
     expect(await finalize(one?.id ?? "")).toEqual({ promoted: true, generation: 1, previousVersion: null });
@@ -293,7 +293,7 @@ describe("promotion by the end of a deployment", () => {
     expect((await auditOf(env)).map(({ event, actor }) => [event, actor])).toEqual(Array(2).fill(["deployment.promote", "system:deploy"]));
   });
 
-  test("27 a promote of an older version beside the end of a newer one, in any order", async () => {
+  test("matrix 27: a promote of an older version beside the end of a newer one, in any order", async () => {
     for (let round = 0; round < 10; round++) {
       const env = await newEnvironment();
       const [, , three] = await versions(env, 3);
@@ -305,7 +305,7 @@ describe("promotion by the end of a deployment", () => {
     }
   });
 
-  test("23 and 81 a rolled-back environment is left alone until someone promotes", async () => {
+  test("81, matrix 28: a rolled-back environment is left alone until someone promotes", async () => {
     const env = await newEnvironment();
     const [, , three, four] = await versions(env, 4);
     await promote(env, "20261121.2");
@@ -319,7 +319,7 @@ describe("promotion by the end of a deployment", () => {
     expect(await finalize(four?.id ?? "")).toMatchObject({ promoted: true, previousVersion: "20261121.3" });
   });
 
-  test("82 after a confirmed rollback the next deployment is promoted", async () => {
+  test("82: after a confirmed rollback the next deployment is promoted", async () => {
     const env = await newEnvironment();
     const [, , three] = await versions(env, 3);
     await promote(env, "20261121.2");
@@ -353,7 +353,7 @@ describe("promotion by the end of a deployment", () => {
 });
 
 describe("stopped targets", () => {
-  test("18 and 86 a stopped target is woken, and current once it is healthy", async () => {
+  test("86: a stopped target is woken, and current once it is healthy", async () => {
     const env = await newEnvironment();
     await versions(env, 1);
     const two = await insertReady(services.pool, env, { version: "20261121.2", phase: "stopped" });
@@ -373,7 +373,7 @@ describe("stopped targets", () => {
     expect(rows).toEqual([{ phase: "ready", status: "DEPLOYED", desired_state: "running" }]);
   });
 
-  test("86 one whose replicas crash is given up at once, long before the time is up", async () => {
+  test("86: one whose replicas crash is given up at once, long before the time is up", async () => {
     const env = await newEnvironment();
     await versions(env, 1);
     const two = await insertReady(services.pool, env, { version: "20261121.2", phase: "stopped" });
@@ -390,7 +390,7 @@ describe("stopped targets", () => {
     expect(await pointer(env)).toMatchObject({ currentVersion: "20261121.1", generation: 1 });
   });
 
-  test("86 one that does not become healthy leaves the current version, and is stopped again", async () => {
+  test("86: one that does not become healthy leaves the current version, and is stopped again", async () => {
     const env = await newEnvironment();
     await versions(env, 1);
     const two = await insertReady(services.pool, env, { version: "20261121.2", phase: "stopped" });
@@ -409,7 +409,7 @@ describe("stopped targets", () => {
 });
 
 describe("what follows", () => {
-  test("85 waiting runs are released by a job of the newest move only", async () => {
+  test("85: waiting runs are released by a job of the newest move only", async () => {
     const env = await newEnvironment();
     await versions(env, 2);
     await promote(env, "20261121.1");

@@ -43,8 +43,8 @@ async function expectUndone(id: string, phase: Phase): Promise<void> {
   ]);
 }
 
-describe("64. a cancel", () => {
-  it("while it waits for a slot", async () => {
+describe("a cancel", () => {
+  it("64: while it waits for a slot", async () => {
     f.actors.build = () => "hold";
     const first = await f.deploy();
     await f.untilPhase(first.id, "building");
@@ -57,7 +57,7 @@ describe("64. a cancel", () => {
     await expectUndone(first.id, "building");
   });
 
-  it("while it waits for an agent in starting", async () => {
+  it("64: while it waits for an agent in starting", async () => {
     await f.pool.query("UPDATE agent SET capabilities = jsonb_set(capabilities, '{roles}', '[\"builder\"]')");
     const { id } = await f.deploy();
     await f.untilPhase(id, "starting");
@@ -66,7 +66,7 @@ describe("64. a cancel", () => {
     await f.pool.query("UPDATE agent SET capabilities = jsonb_set(capabilities, '{roles}', '[\"runner\"]')");
   });
 
-  it("during the build stops the builder", async () => {
+  it("64, matrix 21: during the build stops the builder", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
     await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed");
@@ -75,7 +75,7 @@ describe("64. a cancel", () => {
     expect((await f.state(id)).jobs).toEqual([{ attempt: 1, state: "abandoned" }]);
   });
 
-  it("while it waits for readiness", async () => {
+  it("64: while it waits for readiness", async () => {
     f.actors.report = () => null;
     const { id } = await f.deploy();
     await waitFor(async () => (await f.state(id)).topology.length === 1);
@@ -83,7 +83,7 @@ describe("64. a cancel", () => {
     await expectUndone(id, "deploying");
   });
 
-  it("while routes are written", async () => {
+  it("64: while routes are written", async () => {
     const lock = await holdLock(f.pool, "LOCK TABLE version_route IN ACCESS EXCLUSIVE MODE");
     const { id } = await f.deploy();
     await f.untilPhase(id, "network");
@@ -101,7 +101,7 @@ describe("64. a cancel", () => {
     } else expect(await f.untilEnded(id)).toBe("ready");
   });
 
-  it("before the commit of finalizing", async () => {
+  it("64, matrix 22: before the commit of finalizing", async () => {
     const env = f.tenant.prod.id;
     const lock = await holdLock(f.pool, "SELECT 1");
     f.actors.report = () => null;
@@ -123,7 +123,7 @@ describe("64. a cancel", () => {
     await expectUndone(id, "finalizing");
   });
 
-  it("after the end changes nothing", async () => {
+  it("matrix 22, 23: after the end changes nothing", async () => {
     const { id } = await f.deploy();
     await f.untilEnded(id);
     await expect(f.cancel(id)).rejects.toThrow("already in a final state");
@@ -131,8 +131,8 @@ describe("64. a cancel", () => {
   });
 });
 
-describe("66. supersede", () => {
-  it("ends what is still queued when a newer one comes, and leaves what has begun", async () => {
+describe("supersede", () => {
+  it("66: ends what is still queued when a newer one comes, and leaves what has begun", async () => {
     await f.pool.query("INSERT INTO deploy_setting (environment_id, supersede_queued) VALUES ($1, true)", [f.tenant.staging.id]);
     f.actors.build = () => "hold";
     const begun = await f.deploy(f.tenant.staging);

@@ -58,8 +58,8 @@ async function refuse(table: string, when: string, text: string): Promise<() => 
   return async () => void (await f.pool.query(`DROP TRIGGER refuse ON ${table}; DROP FUNCTION refuse_${table}()`));
 }
 
-describe("61. a failure", () => {
-  it("in starting says all that is wrong and gives the slot back", async () => {
+describe("a failure", () => {
+  it("61: in starting says all that is wrong and gives the slot back", async () => {
     await f.pool.query("UPDATE region SET can_schedule = false");
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("failed");
@@ -74,7 +74,7 @@ describe("61. a failure", () => {
     expect(state.slots).toEqual([]);
   });
 
-  it("in building keeps the builder's words and its output", async () => {
+  it("61: in building keeps the builder's words and its output", async () => {
     f.actors.build = () => "fail";
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("failed");
@@ -98,7 +98,7 @@ describe("61. a failure", () => {
     });
   });
 
-  it("in deploying stops the topology, newest compensation first", async () => {
+  it("61: in deploying stops the topology, newest compensation first", async () => {
     f.actors.report = () => "failed";
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("failed");
@@ -109,7 +109,7 @@ describe("61. a failure", () => {
     expect(rows).toHaveLength(2);
   });
 
-  it("in network removes the routes", async () => {
+  it("61: in network removes the routes", async () => {
     const stop = await refuse("version_route", "TG_OP = 'INSERT'", "routing is broken");
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("failed");
@@ -120,7 +120,7 @@ describe("61. a failure", () => {
     expect(state.routes).toEqual([]);
   });
 
-  it("in finalizing undoes all of it and leaves the pointer", async () => {
+  it("61: in finalizing undoes all of it and leaves the pointer", async () => {
     promotionFailures = 5;
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("failed");
@@ -139,7 +139,7 @@ describe("61. a failure", () => {
 });
 
 describe("regions", () => {
-  it("70. end a deployment early when too many of them are lost", async () => {
+  it("70: end a deployment early when too many of them are lost", async () => {
     await f.actors.addRegion("eu");
     await f.actors.addRegion("us");
     await f.actors.setRegions(f.tenant.prod.id, { us: 1, eu: 2, local: 1 });
@@ -154,7 +154,7 @@ describe("regions", () => {
     expect(state.topology.map((row) => row.desired_status)).toEqual(["stopped", "stopped", "stopped"]);
   });
 
-  it("71. are all named when the deadline passes", async () => {
+  it("71, matrix 17: are all named when the deadline passes", async () => {
     await f.actors.setRegions(f.tenant.prod.id, { us: 1, eu: 2, local: 1 });
     f.actors.report = (_id, region) => (region === "local" ? "running" : null);
     const { id } = await f.deploy();
@@ -178,7 +178,7 @@ describe("regions", () => {
     ]);
   });
 
-  it("69. that were ready before the wait began need no signal", async () => {
+  it("69, matrix 15: that were ready before the wait began need no signal", async () => {
     f.actors.report = () => null;
     await f.pool.query(
       `CREATE FUNCTION at_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -204,8 +204,8 @@ describe("regions", () => {
   });
 });
 
-describe("matrix 11: a builder that is lost", () => {
-  it("is replaced, and the attempt is counted", async () => {
+describe("a builder that is lost", () => {
+  it("matrix 8, 11: is replaced, and the attempt is counted", async () => {
     f.actors.build = (_id, attempt) => (attempt === 1 ? "die" : "succeed");
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("ready");
@@ -218,7 +218,7 @@ describe("matrix 11: a builder that is lost", () => {
     expect(state.workers).toHaveLength(1);
   });
 
-  it("three times is the end", async () => {
+  it("matrix 11: three times is the end", async () => {
     f.actors.build = () => "die";
     const { id } = await f.deploy();
     expect(await f.untilEnded(id)).toBe("failed");
@@ -228,8 +228,8 @@ describe("matrix 11: a builder that is lost", () => {
   });
 });
 
-describe("62. a compensation that fails", () => {
-  it("once is tried again", async () => {
+describe("a compensation that fails", () => {
+  it("62: once is tried again", async () => {
     f.actors.build = () => "fail";
     discardFailures = 1;
     const { id } = await f.deploy();
@@ -241,7 +241,7 @@ describe("62. a compensation that fails", () => {
     expect(undone(state)).toEqual(["build", "slot"]);
   });
 
-  it("always joins the error, and does not keep the others from running", async () => {
+  it("62, matrix 24: always joins the error, and does not keep the others from running", async () => {
     f.actors.build = () => "fail";
     discardFailures = 100;
     const { id } = await f.deploy();
@@ -262,8 +262,8 @@ describe("62. a compensation that fails", () => {
   });
 });
 
-describe("63. an end of a step that cannot be written", () => {
-  it("is the error when the step itself was fine", async () => {
+describe("an end of a step that cannot be written", () => {
+  it("63: is the error when the step itself was fine", async () => {
     const stop = await refuse(
       "deployment_step",
       "NEW.step = 'network' AND NEW.ended_at IS NOT NULL AND NEW.error IS NULL",
@@ -275,7 +275,7 @@ describe("63. an end of a step that cannot be written", () => {
     expect((await f.state(id)).deployment).toMatchObject({ failure_step: "network", error_data: { message: "disk quota of steps" } });
   });
 
-  it("keeps the error of the step first, and both in full", async () => {
+  it("63, matrix 25: keeps the error of the step first, and both in full", async () => {
     f.actors.build = () => "fail";
     const stop = await refuse("deployment_step", "NEW.step = 'building' AND NEW.error IS NOT NULL", "disk quota of steps");
     const { id } = await f.deploy();

@@ -41,7 +41,7 @@ function runOf(deploymentId: string, epoch: number): DeploymentRun {
   };
 }
 
-it(`65. ${RACES} cancels race the last step: never cancelled and current`, { timeout: 120_000 }, async () => {
+it(`65, matrix 22: ${RACES} cancels race the last step: never cancelled and current`, { timeout: 120_000 }, async () => {
   // One goes the whole way, so that the epoch and the tables are there.
   const first = await f.deploy();
   await f.untilEnded(first.id);

@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 
 describe("a deployment that goes well", () => {
-  it("54. writes six closed steps in order with matching statuses and becomes current", async () => {
+  it("54: writes six closed steps in order with matching statuses and becomes current", async () => {
     const seen: string[] = [];
     await f.pool.query(
       "CREATE TABLE seen (n serial, phase text, status text); CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen (phase, status) VALUES (NEW.phase, NEW.status); RETURN NULL; END $$; CREATE TRIGGER note AFTER INSERT OR UPDATE OF phase ON deployment FOR EACH ROW EXECUTE FUNCTION note()"
@@ -48,7 +48,7 @@ describe("a deployment that goes well", () => {
     await waitFor(() => w.released.includes(f.tenant.prod.id));
   });
 
-  it("72. starts once, however often it is started", async () => {
+  it("72: starts once, however often it is started", async () => {
     const { id } = await f.deploy(f.tenant.staging);
     await inTransaction(f.pool, (tx) => f.engine.startOnce(tx, id));
     await f.untilEnded(id);

@@ -32,8 +32,8 @@ async function outage(during: () => Promise<void>): Promise<void> {
   }
 }
 
-describe("75. an outage of Postgres", { timeout: 120_000 }, () => {
-  it("during each wait is survived", async () => {
+describe("an outage of Postgres", { timeout: 120_000 }, () => {
+  it("75, matrix 32: during each wait is survived", async () => {
     const tenants: Tenant[] = [];
     for (let n = 0; n < 3; n += 1) tenants.push(await createTenant(f.environments));
     const [one, two, three] = tenants;
@@ -70,8 +70,8 @@ describe("75. an outage of Postgres", { timeout: 120_000 }, () => {
   });
 });
 
-describe("73. a deployment that was begun by an earlier version of the server", { timeout: 60_000 }, () => {
-  it("is finished by the workflow under whose name it was begun", async () => {
+describe("a deployment that was begun by an earlier version of the server", { timeout: 60_000 }, () => {
+  it("73, matrix 36: is finished by the workflow under whose name it was begun", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
     await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 15_000);

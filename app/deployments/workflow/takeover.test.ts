@@ -31,7 +31,7 @@ const epoch = async () =>
 async function ready(): Promise<void> {
   if (processes.length === 0) {
     processes.push(await spawn());
-    await waitFor(async () => (await epoch()) > 0, 10_000);
+    await waitFor(async () => (await epoch()) > 0, 60_000);
   }
   while (processes.length < 2) processes.push(await spawn());
 }
@@ -40,12 +40,12 @@ async function ready(): Promise<void> {
 async function killDeployer(): Promise<void> {
   const before = await epoch();
   await processes.shift()?.kill();
-  await waitFor(async () => (await epoch()) > before, 10_000);
+  await waitFor(async () => (await epoch()) > before, 60_000);
   processes.push(await spawn());
 }
 
 async function expectOnce(id: string): Promise<void> {
-  expect(await f.untilEnded(id)).toBe("ready");
+  expect(await f.untilEnded(id, 90_000)).toBe("ready");
   const state = await f.state(id);
   expect(state.steps.map(({ step, ended, error }) => [step, ended, error])).toEqual(
     ["queued", "starting", "building", "deploying", "network", "finalizing"].map((step) => [step, true, null])
@@ -56,12 +56,12 @@ async function expectOnce(id: string): Promise<void> {
   expect(state.events.filter((event) => event.type === "finalized")).toHaveLength(1);
 }
 
-describe("kill -9 of the deployer", { timeout: 60_000 }, () => {
+describe("kill -9 of the deployer", { timeout: 240_000 }, () => {
   it.each([
-    ["55. in queued", "queued", "LOCK TABLE build_slot IN ACCESS EXCLUSIVE MODE"],
-    ["56. in starting", "starting", "LOCK TABLE regional_setting IN ACCESS EXCLUSIVE MODE"],
-    ["59. in network", "network", "LOCK TABLE version_route IN ACCESS EXCLUSIVE MODE"],
-    ["60. in finalizing", "finalizing", "LOCK TABLE deployment_promotion_event IN ACCESS EXCLUSIVE MODE"],
+    ["55, matrix 5: in queued", "queued", "LOCK TABLE build_slot IN ACCESS EXCLUSIVE MODE"],
+    ["56, matrix 7: in starting", "starting", "LOCK TABLE regional_setting IN ACCESS EXCLUSIVE MODE"],
+    ["59: in network", "network", "LOCK TABLE version_route IN ACCESS EXCLUSIVE MODE"],
+    ["60, matrix 19: in finalizing", "finalizing", "LOCK TABLE deployment_promotion_event IN ACCESS EXCLUSIVE MODE"],
   ] as const)("%s", async (_name, phase, sql) => {
     const lock = await holdLock(f.pool, sql);
     const { id } = await f.deploy();
@@ -75,10 +75,10 @@ describe("kill -9 of the deployer", { timeout: 60_000 }, () => {
     await expectOnce(id);
   });
 
-  it("57. in building, twice", async () => {
+  it("57: in building, twice", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
-    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 15_000);
+    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 60_000);
     await killDeployer();
     await killDeployer();
     expect(await f.phaseOf(id)).toBe("building");
@@ -86,19 +86,61 @@ describe("kill -9 of the deployer", { timeout: 60_000 }, () => {
     await expectOnce(id);
   });
 
-  it("58. in deploying", async () => {
+  it("58, matrix 16: in deploying", async () => {
     f.actors.report = () => null;
     const { id } = await f.deploy();
-    await waitFor(async () => (await f.state(id)).topology.length === 1, 15_000);
+    await waitFor(async () => (await f.state(id)).topology.length === 1, 60_000);
     await killDeployer();
     f.actors.report = () => "running";
+    await expectOnce(id);
+  });
+
+  it("matrix 14: between the rows of the topology and the journal: they are kept, and told anew", async () => {
+    const lock = await holdLock(f.pool, "SELECT 1");
+    await f.pool.query(
+      `CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(14); RETURN NEW; END $$;
+       CREATE TRIGGER wait_for_test BEFORE INSERT ON dbos.operation_outputs FOR EACH ROW
+       WHEN (NEW.function_name = 'deploying.start' AND NEW.output NOT LIKE '%startedAtMs%') EXECUTE FUNCTION wait_for_test()`
+    );
+    await lock.tx.query("SELECT pg_advisory_xact_lock(14)");
+    const { id } = await f.deploy();
+    const versions = async () =>
+      (await f.pool.query<{ version: number }>("SELECT version FROM deployment_topology WHERE deployment_id = $1", [id])).rows;
+    try {
+      await waitFor(async () => (await versions()).length === 1, 60_000);
+      await lock.waited();
+      await killDeployer();
+    } finally {
+      await lock.release();
+      await f.pool.query("DROP TRIGGER wait_for_test ON dbos.operation_outputs; DROP FUNCTION wait_for_test()");
+    }
+    await expectOnce(id);
+    expect(await versions()).toEqual([{ version: 2 }]);
+  });
+
+  it("matrix 20: after the commit of finalizing, before its follow-ups: the next process does them", async () => {
+    const jobs = async () => (await f.pool.query("SELECT 1 FROM deployment_job")).rows.length;
+    await waitFor(async () => (await jobs()) === 0, 60_000);
+    // Follow-ups are held from the moment that they are there.
+    await f.pool.query(
+      `CREATE FUNCTION not_yet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.next_at := now() + interval '1 hour'; RETURN NEW; END $$;
+       CREATE TRIGGER not_yet BEFORE INSERT ON deployment_job FOR EACH ROW EXECUTE FUNCTION not_yet()`
+    );
+    const { id } = await f.deploy();
+    expect(await f.untilEnded(id, 90_000)).toBe("ready");
+    await f.pool.query("DROP TRIGGER not_yet ON deployment_job; DROP FUNCTION not_yet()");
+    expect(await jobs()).toBe(1);
+    await killDeployer();
+    expect(await jobs()).toBe(1);
+    await f.pool.query("UPDATE deployment_job SET next_at = now()");
+    await waitFor(async () => (await jobs()) === 0, 60_000);
     await expectOnce(id);
   });
 
   it("while it undoes a failure finishes the undoing", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
-    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 15_000);
+    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 60_000);
     // The slot is given back last.
     const lock = await holdLock(f.pool, "LOCK TABLE build_slot IN ACCESS EXCLUSIVE MODE");
     try {
@@ -108,40 +150,40 @@ describe("kill -9 of the deployer", { timeout: 60_000 }, () => {
     } finally {
       await lock.release();
     }
-    expect(await f.untilEnded(id)).toBe("failed");
+    expect(await f.untilEnded(id, 90_000)).toBe("failed");
     await waitFor(async () => (await f.state(id)).slots.length === 0);
     expect((await f.state(id)).deployment?.error_data).toMatchObject({ message: "Cannot find module 'left-pad'" });
   });
 });
 
-describe("74. a deployer that was paused", { timeout: 60_000 }, () => {
-  it("finds itself fenced when it wakes, writes nothing, and goes on living", async () => {
+describe("a deployer that was paused", { timeout: 240_000 }, () => {
+  it("74, matrix 35: finds itself fenced when it wakes, writes nothing, and goes on living", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
-    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 15_000);
+    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 60_000);
     const before = await epoch();
     const [paused] = processes;
     paused?.child.kill("SIGSTOP");
-    await waitFor(async () => (await epoch()) > before, 10_000);
+    await waitFor(async () => (await epoch()) > before, 60_000);
     await f.actors.endBuild(id, 1, "succeed");
     await expectOnce(id);
     const state = await f.state(id);
     paused?.child.kill("SIGCONT");
     // It hears of the next deployment, asks for the lease, and learns that it is not its own any more.
     const next = await f.deploy(f.tenant.staging);
-    await waitFor(async () => (await f.state(next.id)).jobs[0]?.state === "claimed", 15_000);
+    await waitFor(async () => (await f.state(next.id)).jobs[0]?.state === "claimed", 60_000);
     await f.actors.endBuild(next.id, 1, "succeed");
-    expect(await f.untilEnded(next.id)).toBe("ready");
+    expect(await f.untilEnded(next.id, 90_000)).toBe("ready");
     expect(await f.state(id)).toEqual(state);
     expect(paused?.child.exitCode).toBeNull();
     // The two have changed places.
     processes.reverse();
   });
 
-  it("cannot write with its epoch, not even to a deployment that nobody has claimed", async () => {
+  it("74: cannot write with its epoch, not even to a deployment that nobody has claimed", async () => {
     f.actors.build = () => "hold";
     const { id } = await f.deploy();
-    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 15_000);
+    await waitFor(async () => (await f.state(id)).jobs[0]?.state === "claimed", 60_000);
     const now = await epoch();
     const write = (value: number) =>
       guarded(f.pool, { deploymentId: id, epoch: value }, (tx) =>
@@ -156,12 +198,12 @@ describe("74. a deployer that was paused", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a deployer that stops in order", { timeout: 60_000 }, () => {
+describe("a deployer that stops in order", { timeout: 240_000 }, () => {
   it("gives the lease away at once", async () => {
     const before = await epoch();
     await processes.shift()?.stopGently();
-    await waitFor(async () => (await epoch()) > before, 10_000);
+    await waitFor(async () => (await epoch()) > before, 60_000);
     const { id } = await f.deploy();
-    expect(await f.untilEnded(id)).toBe("ready");
+    expect(await f.untilEnded(id, 90_000)).toBe("ready");
   });
 });

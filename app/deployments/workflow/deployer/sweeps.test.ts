@@ -42,7 +42,7 @@ const sweep = () => w.workflow.loops.sweeps.runOnce();
 const run = (sql: string, values: unknown[]) => f.pool.query(sql, values);
 
 describe("deadlines", () => {
-  it("76. end a deployment as TIMED_OUT, only from the step whose time has passed", async () => {
+  it("76: end a deployment as TIMED_OUT, only from the step whose time has passed", async () => {
     f.actors.build = () => "hold";
     const late = await f.deploy();
     await waitFor(async () => (await f.state(late.id)).jobs[0]?.state === "claimed");
@@ -65,7 +65,7 @@ describe("deadlines", () => {
 });
 
 describe("repairs", () => {
-  it("77. stop what runs, close what is open and free what is held of a deployment that has failed", async () => {
+  it("77, matrix 24: stop what runs, close what is open and free what is held of a deployment that has failed", async () => {
     const { id } = await f.deploy();
     await f.untilEnded(id);
     await run(
