@@ -97,8 +97,7 @@ export function createDeployments(options: DeploymentsOptions): Deployments {
   const followUps = createFollowUpHandlers({ pool, releaseWaitingRuns: runs.releaseWaitingRuns });
   // The workflow promotes and sweeps, and both start workflows: what it needs of them it asks for when it runs.
   const deployer = createDeploymentWorkflow({
-    ...core,
-    timing: deployerTiming(options.deployerLeaseMs),
+    ...{ ...core, timing: deployerTiming(options.deployerLeaseMs) },
     ports: {
       promotion: { inTransaction: (tx, request) => changeCurrent.inTransaction(tx, request) },
       buildInput: createArtifactCheck({ pool, files: artifacts.files }),
