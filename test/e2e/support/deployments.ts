@@ -2,6 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { buffer } from "node:stream/consumers";
+import tar from "tar-stream";
 import { friendlyId } from "../../../app/utils/ids";
 import type { Pool, PoolClient } from "../../../app/platform/db.server";
 import { TERMINAL_PHASES, type Phase } from "../../../app/deployments/phases";
@@ -12,17 +15,27 @@ import type { Sluice } from "./sluice";
 export type Bundle = { bytes: Buffer; contentHash: string };
 type Answer = { status: number; body: Record<string, unknown> };
 
-/** Calls with the key of `prod`. `origin` is asked for each call, so a test may change servers. */
+/** Calls with the key of an environment. `origin` is asked for each call, so a test may change servers. */
 export class DeployClient {
+  private readonly headers: Record<string, string>;
+
+  /** `branch`: of `preview`, whose branches share its key. */
   constructor(
     private readonly origin: () => string,
-    private readonly secretKey: string
-  ) {}
+    secretKey: string,
+    branch?: string
+  ) {
+    this.headers = {
+      authorization: `Bearer ${secretKey}`,
+      "content-type": "application/json",
+      ...(branch ? { "x-trigger-branch": branch } : {}),
+    };
+  }
 
   async send(method: string, pathname: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const answer = await fetch(this.origin() + pathname, {
       method,
-      headers: { authorization: `Bearer ${this.secretKey}`, "content-type": "application/json", ...headers },
+      headers: { ...this.headers, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
@@ -82,6 +95,17 @@ export async function bundleOfCli(sluice: Sluice, dataDir: string, pool: Pool): 
   const file = readdirSync(directory, { recursive: true, encoding: "utf8" }).find((name) => name.endsWith(".tar.gz"));
   if (!file || !rows[0]) throw new Error("The CLI has uploaded no bundle.");
   return { bytes: readFileSync(path.join(directory, file)), contentHash: rows[0].contentHash };
+}
+
+/** The same bundle with one more file, so that its release is another one: deployments of one release share its row. */
+export async function bundleWith({ bytes, contentHash }: Bundle, file: string): Promise<Bundle> {
+  const unpack = tar.extract();
+  const pack = tar.pack();
+  unpack.end(gunzipSync(bytes));
+  for await (const entry of unpack) pack.entry(entry.header, await buffer(entry));
+  pack.entry({ name: file }, file);
+  pack.finalize();
+  return { bytes: gzipSync(await buffer(pack)), contentHash };
 }
 
 /** Changes of phase at the moment they are committed. */
