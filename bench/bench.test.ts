@@ -5,11 +5,12 @@ import { createInterface } from "node:readline";
 import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Connection, parseAnswer } from "./http";
-import { cpuMicroseconds, listeningPid, processTree, residentBytes } from "./processes";
+import { parseOptions } from "./options";
+import { cpuMicroseconds, listeningPid, processTree, proportionalBytes, residentBytes } from "./processes";
 import { format, meets, renderTable } from "./report";
 import { percentile, spread } from "./statistics";
-import { closedLoop } from "./trigger";
-import { parseWrk } from "./wrk";
+import { closedLoop } from "./runs/trigger";
+import { parseWrk } from "./runs/wrk";
 
 describe("parsing wrk", () => {
   const report = (latency: string, extra = "") =>
@@ -73,12 +74,13 @@ describe("the client", () => {
 
 describe("processes", () => {
   it("finds who listens on a port, its tree, memory and CPU time", async () => {
-    const child = spawn(process.execPath, [path.join(import.meta.dirname, "floor.mjs")], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [path.join(import.meta.dirname, "runs/floor.mjs")], { stdio: ["ignore", "pipe", "inherit"] });
     try {
       const port = await new Promise<number>((resolve) => createInterface(child.stdout).once("line", (line) => resolve(Number(line))));
       expect(listeningPid(port)).toBe(child.pid);
       expect(processTree(process.pid)).toContain(child.pid);
       expect(residentBytes(child.pid ?? 0)).toBeGreaterThan(10_000_000);
+      expect(proportionalBytes(child.pid ?? 0)).toBeGreaterThan(5_000_000);
       expect(cpuMicroseconds(child.pid ?? 0)).toBeGreaterThan(0);
       const result = await closedLoop({ origin: new URL(`http://127.0.0.1:${port}`), secretKey: "tr_dev_x" }, 4, 0.3);
       expect(result.requests).toBeGreaterThan(10);
@@ -86,6 +88,16 @@ describe("processes", () => {
     } finally {
       child.kill();
     }
+  });
+});
+
+describe("the command line", () => {
+  it("asks for every part, or for those that it names", () => {
+    expect(parseOptions([])).toEqual({ parts: ["runs", "deployments"], quick: false });
+    expect(parseOptions(["--quick"])).toEqual({ parts: ["runs", "deployments"], quick: true });
+    expect(parseOptions(["deployments", "--quick"])).toEqual({ parts: ["deployments"], quick: true });
+    expect(() => parseOptions(["deploys"])).toThrow("deploys is no part of the benchmark. There are: runs, deployments");
+    expect(() => parseOptions(["--quickly"])).toThrow("--quickly");
   });
 });
 

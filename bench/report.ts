@@ -1,4 +1,4 @@
-/** The one table. */
+/** The tables, and what a part of the benchmark hands to them. */
 import { spread, type Spread } from "./statistics";
 
 /** One line: what was measured, in which unit, what is wanted of it, and every measured value. */
@@ -9,6 +9,15 @@ export type Row = {
   /** The issue's number: `at-least` for throughput and ratios, `at-most` for times, memory and rates. */
   goal?: { kind: "at-least" | "at-most"; value: number };
 };
+
+/** Measures one table on a server of its own. `notes`: circumstances, printed above it. */
+export type Part = (input: PartInput) => Promise<{ notes: string[]; rows: Row[] }>;
+export type PartInput = { quick: boolean; say(line: string): void };
+
+/** A row of one value. */
+export function row(name: string, unit: string, value: number, goal?: Row["goal"]): Row {
+  return { name, unit, values: [value], goal };
+}
 
 /** Whether the median meets the goal; undefined without one. */
 export function meets(row: Row): boolean | undefined {

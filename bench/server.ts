@@ -14,26 +14,49 @@ import { cpuMicroseconds, listeningPid, processTree } from "./processes";
 const READY_TIMEOUT_MS = 180_000;
 const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 10;
-const ROOT = path.resolve(import.meta.dirname, "..");
+/** The folder of the clone. */
+export const ROOT = path.resolve(import.meta.dirname, "..");
 
+const environmentSchema = z.object({ id: z.string(), secretKey: z.string() });
 const credentialsSchema = z.object({
   projectRef: z.string(),
   personalAccessToken: z.string(),
-  environments: z.object({ dev: z.object({ id: z.string(), secretKey: z.string() }) }),
+  environments: z.object({ dev: environmentSchema, staging: environmentSchema, prod: environmentSchema }),
+  loginUrl: z.string(),
 });
 export type Credentials = z.output<typeof credentialsSchema>;
 
 const endpoint = z.object({ port: z.number(), password: z.string() });
 const storesSchema = z.object({ postgres: endpoint, redis: endpoint });
+const secretsSchema = z.object({ ENCRYPTION_KEY: z.string() });
 
 /** Where the scratch installation is. `npm start` is run with these variables and nothing else of ours. */
-export type Installation = { dataDir: string; port: number; origin: URL };
+export type Installation = { dataDir: string; port: number; origin: URL; env: Readonly<Record<string, string>> };
 
-/** An installation that does not exist yet. */
-export async function newInstallation(): Promise<Installation> {
+/** An installation that does not exist yet. `env`: settings beside those that every one gets. */
+export async function newInstallation(env: Readonly<Record<string, string>> = {}): Promise<Installation> {
   const dataDir = mkdtempSync(path.join(os.tmpdir(), "sluice-bench-"));
   const port = await freePort();
-  return { dataDir, port, origin: new URL(`http://127.0.0.1:${port}`) };
+  return { dataDir, port, origin: new URL(`http://127.0.0.1:${port}`), env };
+}
+
+/** Settings with which another server joins the stores of one that runs; it starts no agent. */
+export function joining(installation: Installation): Record<string, string> {
+  const { postgres, redis } = readStores(installation);
+  return {
+    DATABASE_URL: `postgres://sluice:${postgres.password}@127.0.0.1:${postgres.port}/sluice`,
+    REDIS_URL: `redis://:${redis.password}@127.0.0.1:${redis.port}`,
+    ENCRYPTION_KEY: secretsSchema.parse(readJson(installation, "secrets.json")).ENCRYPTION_KEY,
+    LOCAL_AGENT: "off",
+  };
+}
+
+function readStores(installation: Installation): z.output<typeof storesSchema> {
+  return storesSchema.parse(readJson(installation, "stores.json"));
+}
+
+function readJson({ dataDir }: Installation, name: string): unknown {
+  return JSON.parse(readFileSync(path.join(dataDir, name), "utf8"));
 }
 
 /** Removes everything of it; the server must be stopped. */
@@ -76,8 +99,10 @@ function launch(installation: Installation, logFile: string): ChildProcess {
         ...inherited,
         NODE_ENV: "production",
         PORT: String(installation.port),
+        PUBLIC_URL: installation.origin.origin,
         SLUICE_DATA_DIR: installation.dataDir,
         LOG_LEVEL: "warn",
+        ...installation.env,
       },
     });
   } finally {
@@ -116,8 +141,8 @@ async function untilReady({ origin }: Installation): Promise<"ready"> {
 }
 
 /** What the first start wrote for its user. */
-export function readCredentials({ dataDir }: Installation): Credentials {
-  return credentialsSchema.parse(JSON.parse(readFileSync(path.join(dataDir, "credentials.json"), "utf8")));
+export function readCredentials(installation: Installation): Credentials {
+  return credentialsSchema.parse(readJson(installation, "credentials.json"));
 }
 
 /** A look at the stores beside the server's own connections, and the processes behind them. */
@@ -132,8 +157,8 @@ export class Stores {
     this.#postgresPort = postgresPort;
   }
 
-  static async connect({ dataDir }: Installation): Promise<Stores> {
-    const { postgres, redis } = storesSchema.parse(JSON.parse(readFileSync(path.join(dataDir, "stores.json"), "utf8")));
+  static async connect(installation: Installation): Promise<Stores> {
+    const { postgres, redis } = readStores(installation);
     const sql = new pg.Client({ host: "127.0.0.1", port: postgres.port, user: "sluice", password: postgres.password, database: "sluice" });
     sql.on("error", () => undefined);
     await sql.connect();

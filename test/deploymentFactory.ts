@@ -2,7 +2,6 @@
 import { mintId } from "../app/utils/ids";
 import { isTerminal, STATUS_OF_PHASE, STEPS, stepOfPhase, type Phase, type Step } from "../app/deployments/phases";
 import { newShortCode } from "../app/deployments/versions";
-import type { EnvironmentView } from "../app/environments/types";
 import type { Pool } from "../app/platform/db.server";
 
 export type FactoryInput = {
@@ -44,7 +43,7 @@ export class DeploymentFactory {
 
   constructor(
     private readonly pool: Pool,
-    private readonly env: EnvironmentView
+    private readonly env: { id: string; project: { id: string } }
   ) {}
 
   /** Later ones are newer. */

@@ -34,7 +34,7 @@ export function makeStandaloneProject(): { dir: string; remove(): void } {
   const dir = mkdtempSync(path.join(os.tmpdir(), "sluice-source-"));
   cpSync(path.join(repoRoot, "examples/hello-world"), dir, {
     recursive: true,
-    filter: (source) => !/node_modules|\.demo|\.trigger/.test(source),
+    filter: (source) => !/node_modules|\.demo|\.bench|\.trigger/.test(source),
   });
   symlinkSync(path.join(clientDir, "node_modules"), path.join(dir, "node_modules"));
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };

@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { Connection } from "./http";
-import { percentile } from "./statistics";
+import { Connection } from "../http";
+import { percentile } from "../statistics";
 import { TASK } from "./worker";
 import type { LoadResult } from "./wrk";
 

@@ -5,7 +5,7 @@
 import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { Connection } from "./http";
+import { Connection } from "../http";
 
 export const TASK = "bench-task";
 

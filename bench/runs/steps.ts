@@ -4,10 +4,10 @@ import { createInterface } from "node:readline";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { cpuMicroseconds, residentBytes } from "./processes";
-import type { Row } from "./report";
-import { cpuPer, type CpuTimes, type Installation, type RunningServer, type Stores } from "./server";
-import { percentile } from "./statistics";
+import { cpuMicroseconds, residentBytes } from "../processes";
+import { row, type Row } from "../report";
+import { cpuPer, type CpuTimes, type Installation, type RunningServer, type Stores } from "../server";
+import { percentile } from "../statistics";
 import { closedLoop, triggerAtRate, triggerMany, TRIGGER_PATH } from "./trigger";
 import { SimulatedWorker } from "./worker";
 import { runWrk, type LoadResult } from "./wrk";
@@ -194,9 +194,4 @@ function newWorker({ installation, secretKey, workerId }: Bench): SimulatedWorke
 
 function target({ installation, secretKey }: Bench): { origin: URL; secretKey: string } {
   return { origin: installation.origin, secretKey };
-}
-
-/** A row of one value. */
-export function row(name: string, unit: string, value: number, goal?: Row["goal"]): Row {
-  return { name, unit, values: [value], goal };
 }
