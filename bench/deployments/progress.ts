@@ -25,9 +25,10 @@ const END_TIMEOUT_MS = 30_000;
 export function phaseDelays({ openedAt, committed, messages, shown }: Watched): PhaseDelay[] {
   return [...committed].flatMap(([phase, at]) => {
     if (at < openedAt) return [];
-    const message = messages.find((time) => time >= at - SAME_MOMENT_MS);
     const shownAt = shown.get(phase);
-    if (message === undefined || shownAt === undefined) throw new Error(`The open page was never told of ${phase}.`);
+    if (shownAt === undefined) throw new Error(`The open page never showed ${phase}.`);
+    // A reading that was under way can show it before its event comes.
+    const message = Math.min(shownAt, messages.find((time) => time >= at - SAME_MOMENT_MS) ?? shownAt);
     return [{ phase, messageMs: Math.max(0, message - at), shownMs: Math.max(0, shownAt - at) }];
   });
 }
