@@ -1,17 +1,7 @@
 /** Runs: one table of triggers, lifecycle and idling, beside the floor of a bare Node server measured in the same minutes. */
 import type { Part, PartInput } from "../report";
 import { newInstallation, readCredentials, removeInstallation, startServer, Stores, type RunningServer } from "../server";
-import {
-  FULL,
-  measureFloor,
-  measureIdle,
-  measureLatency,
-  measureLifecycle,
-  measureTriggers,
-  QUICK,
-  type Bench,
-  type Lifecycle,
-} from "./steps";
+import { FULL, measureFloor, measureIdle, measureLatency, measureLifecycle, measureTriggers, QUICK, type Bench } from "./steps";
 import { rowsOf, type Measured, type Round } from "./table";
 import { registerWorker } from "./worker";
 import { ensureWrk } from "./wrk";
@@ -60,11 +50,12 @@ async function measure(bench: Bench): Promise<Measured> {
   say("Warm-up.");
   await measureLifecycle({ ...bench, effort: { ...effort, lifecycleRuns: 2_000 } });
   const latency: Measured["latency"] = [];
-  const lifecycle: Lifecycle[] = [];
+  const lifecycle: Measured["lifecycle"] = [];
   for (let round = 1; round <= effort.rounds; round++) {
-    say(`Round ${round}: latency, lifecycle.`);
-    latency.push(await measureLatency(bench));
-    lifecycle.push(await measureLifecycle(bench));
+    say(`Round ${round}: floor, latency, lifecycle.`);
+    const floor = (await measureFloor(bench, "plain.lua", 64)).perSecond;
+    latency.push({ ...(await measureLatency(bench)), floor });
+    lifecycle.push({ ...(await measureLifecycle(bench)), floor });
   }
   await measureTriggers(bench, 64, effort.warmSeconds);
   const rounds: Round[] = [];
