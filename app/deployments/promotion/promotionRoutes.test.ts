@@ -50,7 +50,8 @@ describe("promote", () => {
     const [, two] = made;
     expect(first.body).toEqual({ id: `deployment_${two?.id}`, version: "20261121.2", shortCode: two?.shortCode });
     const older = await promote("20261121.1");
-    expect(older).toMatchObject({ status: 400, body: { error: REFUSALS.older } });
+    expect(older.status).toBe(400);
+    expect(older.body).toEqual({ error: REFUSALS.older });
     expect(await promote("20261121.9")).toMatchObject({ status: 404, body: { error: "Deployment not found" } });
     expect(await promote("20261121.2")).toMatchObject({ status: 400, body: { error: REFUSALS.alreadyCurrent } });
     expect(await promote("20261121.3")).toMatchObject({ status: 200 });
