@@ -7,8 +7,10 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { DBOS } from "@dbos-inc/dbos-sdk";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
+import { DBOS_NAMES } from "../app/deployments/workflow/engine/dbosNames";
 import { freePort, isRunning, sendSignal } from "../app/platform/embedded/processes.server";
 import { startPostgres } from "../app/platform/embedded/postgres.server";
 import { startRedis } from "../app/platform/embedded/redis.server";
@@ -156,6 +158,7 @@ async function createTemplate(adminUrl: string): Promise<void> {
     const sets = migrationSets();
     await applyMigrations(url.href, sets.controlPlane, silentLogger);
     await applyMigrations(url.href, sets.runOps, silentLogger);
+    await DBOS.migrate(url.href, { schemaName: DBOS_NAMES.schema });
     // A template that nobody can enter is never "being accessed by other users" when it is cloned.
     await admin.query(`ALTER DATABASE ${TEMPLATE} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true`);
     await admin.query("CREATE SEQUENCE clone_number");

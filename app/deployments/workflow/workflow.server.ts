@@ -86,12 +86,12 @@ export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): De
     jobsAdded,
     epoch: () => deployer.epoch(),
     loops: { deployer: deployer.loop, jobs: jobs.loop, sweeps: sweeps.loop },
-    startLoops: () => {
+    startLoops: async () => {
+      await engine.prepare();
       unsubscribe ??= options.feed.onAnyDeployment(() => deployer.nudge());
       deployer.start();
       jobs.loop.start();
       sweeps.loop.start();
-      return Promise.resolve();
     },
     stopLoops: async () => {
       unsubscribe?.();

@@ -1,8 +1,9 @@
 /**
  * The durable engine over DBOS, in schema `dbos` of the control-plane database. Every process may start and signal
  * workflows in its own transactions; only the deployer launches DBOS, and only while there is work: an idle DBOS asks the
- * database several times a second. The library itself is loaded at first use.
+ * database several times a second.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type * as Dbos from "@dbos-inc/dbos-sdk";
 import { inTransaction, type Pool, type PoolClient } from "../../../platform/db.server";
 import type { Logger } from "../../../platform/logger";
@@ -20,14 +21,22 @@ export type DbosEngineOptions = {
 };
 
 const STATUS_SQL = `SELECT 1 FROM ${DBOS_NAMES.schema}.workflow_status WHERE workflow_uuid = $1 AND status IN ('ENQUEUED', 'PENDING', 'DELAYED')`;
-/** Any number that nothing else locks; processes that start together create the schema one after the other. */
-const SCHEMA_LOCK = "SELECT pg_advisory_xact_lock(4216009)";
+/**
+ * Any number that nothing else locks; processes that start together create the schema one after the other. It is tried, never waited
+ * for: the migrations build indexes concurrently, which waits for every running statement, also for one that waits for this lock.
+ */
+const SCHEMA_LOCK = "SELECT pg_try_advisory_xact_lock(4216009) AS mine";
+const TRY_AGAIN_MS = 100;
 
 export class DbosEngine implements DurableEngine {
   private library: Promise<typeof Dbos> | undefined;
   private client: Promise<Dbos.DBOSClient> | undefined;
 
   constructor(private readonly options: DbosEngineOptions) {}
+
+  async prepare(): Promise<void> {
+    await this.clientOnce();
+  }
 
   async startOnce(tx: PoolClient, id: string): Promise<void> {
     const client = await this.clientOnce();
@@ -74,10 +83,13 @@ export class DbosEngine implements DurableEngine {
   private async connect(): Promise<Dbos.DBOSClient> {
     const { DBOS, DBOSClient } = await this.load();
     const { pool, directDatabaseUrl, log } = this.options;
-    await inTransaction(pool, async (tx) => {
-      await tx.query(SCHEMA_LOCK);
-      await DBOS.migrate(directDatabaseUrl, { schemaName: DBOS_NAMES.schema });
-    });
+    const migrate = () =>
+      inTransaction(pool, async (tx) => {
+        const { rows } = await tx.query<{ mine: boolean }>(SCHEMA_LOCK);
+        if (rows[0]?.mine) await DBOS.migrate(directDatabaseUrl, { schemaName: DBOS_NAMES.schema });
+        return rows[0]?.mine ?? false;
+      });
+    while (!(await migrate())) await delay(TRY_AGAIN_MS);
     return DBOSClient.create({
       systemDatabaseUrl: directDatabaseUrl,
       systemDatabasePool: pool,

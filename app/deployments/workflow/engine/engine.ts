@@ -40,6 +40,11 @@ export interface EngineSession {
 }
 
 export interface DurableEngine {
+  /**
+   * Migrates the engine's tables and connects. Awaited before requests are served: the migrations build indexes concurrently, which
+   * waits for every open transaction, so a transaction that waited for them would never end.
+   */
+  prepare(): Promise<void>;
   /** In the caller's transaction; a second start of the same id does nothing. */
   startOnce(tx: PoolClient, id: string): Promise<void>;
   /** A hint to look again, in the caller's transaction. Does nothing when no such workflow is under way. */
