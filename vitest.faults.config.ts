@@ -1,9 +1,9 @@
 import { mergeConfig } from "vitest/config";
-import e2e from "./vitest.e2e.config";
+import e2e from "./vitest.e2e.config.ts";
 
 /**
- * Deployments under faults, over HTTP: kills in every phase, two deployers, a second machine (a network namespace, so root).
- * Six minutes and more, which is why `npm run faults` runs them and not `npm test`.
+ * The long tests of deployments: kills in every phase, two deployers, a second machine (a network namespace, so root), the CLI
+ * call by call, older CLIs. `npm run faults` runs them and not `npm test`, which has to end within 20 minutes.
  */
 const config = mergeConfig(e2e, {});
 config.test = { ...config.test, include: ["test/faults/*.test.ts"] };

@@ -1,4 +1,4 @@
-/** `npm run faults`: deployments under faults, over HTTP. Long, and not part of `npm test`. */
+/** `npm run faults [-- path]`: the long tests of deployments, which are not part of `npm test`: faults, the CLI call by call, older CLIs. */
 import path from "node:path";
 import { ensureBuild } from "./lib/build.mjs";
 import { generateClients } from "./lib/generate.mjs";

@@ -6,10 +6,10 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { makeProject, makeStandaloneProject, runCli } from "./support/devSession";
-import { eventually } from "./support/processes";
-import { RecordingProxy, type SeenCall } from "./support/recordingProxy";
-import { type Sluice, startSluice } from "./support/sluice";
+import { makeProject, makeStandaloneProject, runCli } from "../e2e/support/devSession";
+import { eventually } from "../e2e/support/processes";
+import { RecordingProxy, type SeenCall } from "../e2e/support/recordingProxy";
+import { type Sluice, startSluice } from "../e2e/support/sluice";
 
 const DEPLOY = ["deploy", "--skip-update-check"];
 const BUNDLE_AND_GO = ["--native-build", "--local-bundle", "--detach"];
