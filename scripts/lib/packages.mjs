@@ -15,14 +15,14 @@ export function requireNode() {
   );
 }
 
-/** `npm ci` in `folder` unless what is installed belongs to its lock file. */
+/** `npm ci` in `folder` unless what is installed belongs to its lock file. Also with NODE_ENV=production: the build needs all of them. */
 export async function ensurePackages(folder = root) {
   const lock = path.join(folder, "package-lock.json");
   const stamp = path.join(folder, "node_modules/.sluice-lock");
   const hash = createHash("sha256").update(readFileSync(lock)).digest("hex");
   if (isInstalled(folder, lock, stamp, hash)) return;
   say(`Installing npm packages${folder === root ? "" : ` in ${path.relative(root, folder)}`} (a minute or two the first time) ...`);
-  const code = await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder });
+  const code = await run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder });
   if (code !== 0) fail("npm ci failed; its output above says why. When the registry could not be reached, try again.");
   writeFileSync(stamp, hash);
 }
