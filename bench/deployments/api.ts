@@ -9,8 +9,8 @@ const runSchema = z.object({
   isCompleted: z.boolean(),
   version: z.string().optional(),
   finishedAt: z.coerce.date().optional(),
-  output: z.unknown(),
-  error: z.unknown(),
+  output: z.unknown().optional(),
+  error: z.unknown().optional(),
 });
 export type Run = z.output<typeof runSchema>;
 const triggered = z.object({ id: z.string() });
