@@ -70,11 +70,11 @@ describe("limits", () => {
 
   it("are those of the machine in v2, without swap", () => {
     write({ "cgroup.controllers": "cpu memory\n", "sluice-a/r-1/memory.swap.max": "max" });
-    new Cgroups(hierarchy(), "sluice-a").create("r-1", { cpu: 2, memory: 0.5 });
+    new Cgroups(hierarchy(), "sluice-a").create("r-1", { cpu: 4, memory: 0.5 });
     const group = "sluice-a/r-1";
     expect(text(`${group}/memory.max`)).toBe(String(640 * 1024 * 1024));
     expect(text(`${group}/memory.swap.max`)).toBe("0");
-    expect([text(`${group}/cpu.max`), text(`${group}/cpu.weight`)]).toEqual(["200000 100000", "200"]);
+    expect([text(`${group}/cpu.max`), text(`${group}/cpu.weight`)]).toEqual(["400000 100000", "400"]);
     expect([text("cgroup.subtree_control"), text("sluice-a/cgroup.subtree_control")]).toEqual(["+memory +cpu", "+memory +cpu"]);
   });
 
@@ -82,7 +82,7 @@ describe("limits", () => {
     write({ "memory/cgroup.procs": "", "cpu/cgroup.procs": "" });
     new Cgroups(hierarchy(), "sluice-a").create("r-1", { cpu: 0.5, memory: 0.5 });
     expect(text("memory/sluice-a/r-1/memory.limit_in_bytes")).toBe(String(640 * 1024 * 1024));
-    expect(text("cpu/sluice-a/r-1/cpu.cfs_quota_us")).toBe("100000");
+    expect(text("cpu/sluice-a/r-1/cpu.cfs_quota_us")).toBe("200000");
     expect(text("cpu/sluice-a/r-1/cpu.shares")).toBe("512");
   });
 
