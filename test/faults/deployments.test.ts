@@ -1,6 +1,7 @@
 /**
- * Deployments whose server or agent is killed on the way: each reaches the same end once. What is posted is a prebuilt
- * bundle; what is checked is what Postgres holds at the end, and that a run completes on it.
+ * Deployments whose server or agent is killed on the way: each reaches the same end once. Six deployments are held, one
+ * inside each of the six phases, and one SIGKILL hits them all; each round, at another moment of the phase. What is posted is a
+ * prebuilt bundle; what is checked is what Postgres holds in the end, that runs complete on it, and what still runs.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import os from "node:os";
@@ -8,179 +9,215 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AgentTokens } from "../../app/deployments/regions/agentTokens.server";
-import { STEPS, type Step } from "../../app/deployments/phases";
+import type { Step } from "../../app/deployments/phases";
 import { systemClock } from "../../app/platform/clock";
 import { createTestServices, type PrivateRedis, startRedisServer, type TestServices } from "../services";
-import { bundleOfCli, type Bundle, DeployClient, endOf, phaseOf, PhaseWatch } from "../e2e/support/deployments";
+import { bundleOfCli, type Bundle, endOf } from "../e2e/support/deployments";
 import { eventually, repoRoot, spawnGroup, type Spawned } from "../e2e/support/processes";
 import { type Sluice, startSluice } from "../e2e/support/sluice";
+import { Balancer } from "./support/balancer";
+import { Fleet } from "./support/fleet";
+import { AGENT_POINTS, HOLD_POINTS, type HoldPoint } from "./support/holds";
+import { processesBelow, rootOf } from "./support/leftovers";
 
-const END_TIMEOUT_MS = 150_000;
-/** A phase of some milliseconds can be over when the signal arrives; such a deployment is checked, and another one is made. */
-const MOST_TRIES = 5;
-const TEST_TIMEOUT_MS = 600_000;
+const ROUNDS = [1, 2, 3, 4, 5];
+const WAIT_MS = 120_000;
+const TEST_TIMEOUT_MS = 400_000;
+const SETUP_TIMEOUT_MS = 400_000;
 /** By default a process that has stopped answering is given more time than these tests have. */
-const TIMEOUTS = { SLUICE_START_TIMEOUT_MS: "5000", SLUICE_HEARTBEAT_TIMEOUT_MS: "10000" };
+const TIMEOUTS = { SLUICE_START_TIMEOUT_MS: "5000", SLUICE_HEARTBEAT_TIMEOUT_MS: "10000", DEPLOYER_LEASE_MS: "3000" };
 
-type Stores = { services: TestServices; redis: PrivateRedis; watch: PhaseWatch };
+type Stores = { services: TestServices; redis: PrivateRedis };
 
 async function openStores(): Promise<Stores> {
-  const services = await createTestServices();
-  return { services, redis: await startRedisServer(), watch: await PhaseWatch.start(services.pool) };
+  return { services: await createTestServices(), redis: await startRedisServer() };
 }
 
-async function closeStores({ services, redis, watch }: Stores): Promise<void> {
-  watch.stop();
+async function closeStores({ services, redis }: Stores): Promise<void> {
   await redis.close();
   await services.close();
 }
 
-const urls = ({ services, redis }: Stores) => ({ databaseUrl: services.databaseUrl, redisUrl: redis.url });
-
-/** An answer is for this test's own waits: without the hold it comes at once. */
-async function answerAtOnce(stores: Stores, envId: string): Promise<void> {
-  await stores.services.pool.query(
-    "INSERT INTO deploy_setting (environment_id, hold_response) VALUES ($1, false) ON CONFLICT (environment_id) DO UPDATE SET hold_response = false",
-    [envId]
-  );
+/** Sessions of a server carry its name, so that those of a killed one can be told from the others'. */
+function urls({ services, redis }: Stores, name: string) {
+  const databaseUrl = new URL(services.databaseUrl);
+  databaseUrl.searchParams.set("application_name", name);
+  return { databaseUrl: databaseUrl.href, redisUrl: redis.url };
 }
 
-/** Deploys and calls `kill` as soon as `step` has begun; true when the deployment was still in it after that. */
-async function deployAndKill(fleet: Fleet, step: Step, kill: () => Promise<void>): Promise<{ id: string; hit: boolean }> {
-  const { client, bundle, stores } = fleet;
-  const artifactKey = await client.upload(bundle);
-  const entered = stores.watch.next(step);
-  const answered = client.create(bundle, artifactKey);
-  const id = await Promise.race([entered, answered.then(() => entered)]);
-  await kill();
-  const hit = (await phaseOf(stores.services.pool, id)) === step;
-  fleet.answered = answered;
-  return { id, hit };
+/** Made by the real CLI once for both fleets. */
+let made: Bundle | undefined;
+async function bundleFrom(server: Sluice, dataDir: string, { services }: Stores): Promise<Bundle> {
+  made ??= await bundleOfCli(server, dataDir, services.pool);
+  return made;
 }
 
-type Fleet = { client: DeployClient; bundle: Bundle; stores: Stores; answered: Promise<unknown> };
-
-async function expectTheEndOnce({ client, stores, answered }: Fleet, id: string, task: string): Promise<void> {
-  await answered;
-  const end = await endOf(stores.services.pool, id, END_TIMEOUT_MS);
-  expect(end, JSON.stringify(end)).toMatchObject({ phase: "ready", status: "DEPLOYED", promotions: 1, openSteps: 0 });
-  expect([...end.steps].sort()).toEqual([...STEPS].sort());
-  expect(await client.run("hello", { name: task })).toMatchObject({
-    status: "COMPLETED",
-    version: end.version,
-    output: { greeting: `Hello, ${task}` },
-  });
+/** The n-th point of each phase. */
+function pointsOf<S extends Step>(points: Record<S, readonly HoldPoint[]>, round: number): Partial<Record<Step, HoldPoint>> {
+  const entries = Object.entries<readonly HoldPoint[]>(points);
+  return Object.fromEntries(entries.map(([step, all]) => [step, all[(round - 1) % all.length]]));
 }
+
+const agentPid = (dir: string) => (JSON.parse(readFileSync(path.join(dir, "agent.pid"), "utf8")) as { pid: number }).pid;
 
 describe("one server with its agent", () => {
+  const NAME = "sluice-one";
+  let stores: Stores;
   let sluice: Sluice;
   let fleet: Fleet;
   beforeAll(async () => {
-    const stores = await openStores();
-    sluice = await startSluice({ stores: urls(stores), agent: true, env: TIMEOUTS });
-    const { secretKey, id } = sluice.credentials.environments.prod;
-    const bundle = await bundleOfCli(sluice, path.dirname(sluice.agentDir), stores.services.pool);
-    await answerAtOnce(stores, id);
-    fleet = { client: new DeployClient(() => sluice.origin, secretKey), bundle, stores, answered: Promise.resolve() };
-  });
+    stores = await openStores();
+    sluice = await startSluice({ stores: urls(stores, NAME), agent: true, env: TIMEOUTS });
+    const { pool } = stores.services;
+    const bundle = await bundleFrom(sluice, path.dirname(sluice.agentDir), stores);
+    fleet = await Fleet.create({ pool, bundle, server: sluice, origin: () => sluice.origin });
+  }, SETUP_TIMEOUT_MS);
   afterAll(async () => {
     await sluice?.remove();
-    if (fleet) await closeStores(fleet.stores);
+    await fleet?.holds.close();
+    if (stores) await closeStores(stores);
   });
 
-  test.each(STEPS)(
-    "kill -9 of the server while %s: the deployment ends once, and runs complete on it",
-    async (step) => {
-      const hits: boolean[] = [];
-      while (!hits.includes(true) && hits.length < MOST_TRIES) {
-        const { id, hit } = await deployAndKill(fleet, step, async () => {
-          await sluice.killServer();
-        });
-        hits.push(hit);
+  describe.each(ROUNDS)("round %i", (round) => {
+    test(
+      "kill -9 of the server inside each of the six phases: all deployments end once, and runs complete on them",
+      async () => {
+        const held = await fleet.holdAll(pointsOf(HOLD_POINTS, round));
+        await sluice.killServer();
+        await fleet.holds.breakOff(NAME);
+        await fleet.holds.release();
         await sluice.start();
-        await expectTheEndOnce(fleet, id, step);
-      }
-      expect(hits).toContain(true);
+        await fleet.expectEnds(held);
+      },
+      TEST_TIMEOUT_MS
+    );
+
+    test(
+      "kill -9 of the agent while it builds and while it starts replicas: the next one takes over, and both end once",
+      async () => {
+        const before = agentPid(sluice.agentDir);
+        const held = await fleet.holdAll(pointsOf(AGENT_POINTS, round));
+        process.kill(before, "SIGKILL");
+        await eventually("another agent", WAIT_MS, () => Promise.resolve(agentPid(sluice.agentDir) !== before));
+        await fleet.holds.release();
+        await fleet.expectEnds(held);
+      },
+      TEST_TIMEOUT_MS
+    );
+  });
+
+  test(
+    "matrix 31: without Redis a deployment ends well; runs follow when it is back",
+    async () => {
+      const { client, bundle } = fleet.place("queued");
+      await stores.redis.kill();
+      const id = (await client.deploy(bundle)).replace("deployment_", "");
+      const end = await endOf(stores.services.pool, id, WAIT_MS);
+      expect(end).toMatchObject({ phase: "ready", status: "DEPLOYED", promotions: 1 });
+      await stores.redis.restart();
+      expect(await client.run("hello", { name: "Redis" })).toMatchObject({ status: "COMPLETED", version: end.version });
     },
     TEST_TIMEOUT_MS
   );
 
-  const agentPid = () => (JSON.parse(readFileSync(path.join(sluice.agentDir, "agent.pid"), "utf8")) as { pid: number }).pid;
-
-  test.each(["building", "deploying"] as const)(
-    "kill -9 of the agent while %s: another one takes over, and the deployment ends once",
-    async (step) => {
-      const before = agentPid();
-      const { id } = await deployAndKill(fleet, step, async () => {
-        process.kill(before, "SIGKILL");
+  test(
+    "nothing of it all is left running",
+    async () => {
+      const root = rootOf(sluice.agentDir);
+      expect(processesBelow(root)).not.toEqual([]);
+      await sluice.stop();
+      await eventually("the end of all processes", WAIT_MS, () => {
+        const left = processesBelow(root);
+        if (left.length === 0) return Promise.resolve(true);
+        throw new Error(left.join("\n"));
       });
-      await eventually("another agent", 60_000, () => Promise.resolve(agentPid() !== before));
-      await expectTheEndOnce(fleet, id, step);
     },
     TEST_TIMEOUT_MS
   );
 });
 
 describe("two servers on the same stores", () => {
-  let servers: [Sluice, Sluice];
+  const NAMES = ["sluice-one", "sluice-two"] as const;
+  let stores: Stores;
+  let balancer: Balancer;
+  let servers: Sluice[];
   let agent: Spawned;
   let agentDir: string;
   let sharedDir: string;
   let fleet: Fleet;
-  /** The other one is the deployer; requests go to this one, and so does the agent. */
-  let standby: Sluice;
 
   beforeAll(async () => {
-    const stores = await openStores();
+    stores = await openStores();
     sharedDir = mkdtempSync(path.join(os.tmpdir(), "sluice-e2e-shared-"));
-    const options = { stores: urls(stores), env: { ...TIMEOUTS, RELEASE_STORE_URL: pathToFileURL(path.join(sharedDir, "releases")).href } };
-    const first = await startSluice(options);
-    const second = await startSluice(options);
-    servers = [first, second];
+    const ports: number[] = [];
+    balancer = await Balancer.start(ports);
+    const env = {
+      ...TIMEOUTS,
+      PUBLIC_URL: balancer.origin,
+      RELEASE_STORE_URL: pathToFileURL(path.join(sharedDir, "releases")).href,
+    };
+    servers = [];
+    for (const name of NAMES) servers.push(await startSluice({ stores: urls(stores, name), env }));
+    ports.push(...servers.map(({ port }) => port));
     // Uploads are kept in the data directory, which is one server's alone: servers mount the folder of uploads.
     mkdirSync(path.join(sharedDir, "artifacts"));
     for (const server of servers) symlinkSync(path.join(sharedDir, "artifacts"), path.join(path.dirname(server.agentDir), "artifacts"));
-    standby = second;
     agentDir = mkdtempSync(path.join(os.tmpdir(), "sluice-e2e-agent-"));
-    agent = await startAgent(stores, second, agentDir);
-    const { secretKey, id } = first.credentials.environments.prod;
-    const bundle = await bundleOfCli(first, sharedDir, stores.services.pool);
-    await answerAtOnce(stores, id);
-    fleet = { client: new DeployClient(() => standby.origin, secretKey), bundle, stores, answered: Promise.resolve() };
-  });
+    agent = await startAgent(stores, balancer.origin, agentDir);
+    const [first] = servers;
+    if (!first) throw new Error("There is no server.");
+    const bundle = await bundleFrom(first, sharedDir, stores);
+    fleet = await Fleet.create({ pool: stores.services.pool, bundle, server: first, origin: () => balancer.origin });
+  }, SETUP_TIMEOUT_MS);
   afterAll(async () => {
     await agent?.kill("SIGTERM");
     await Promise.all((servers ?? []).map((server) => server.remove()));
+    await balancer?.stop();
     for (const directory of [agentDir, sharedDir]) if (directory) rmSync(directory, { recursive: true, force: true });
-    if (fleet) await closeStores(fleet.stores);
+    await fleet?.holds.close();
+    if (stores) await closeStores(stores);
   });
 
-  const epoch = async () =>
-    Number((await fleet.stores.services.pool.query<{ epoch: string }>("SELECT epoch FROM deployer_lease")).rows[0]?.epoch ?? 0);
+  const lease = async () => {
+    const { rows } = await stores.services.pool.query<{ epoch: number; holder: string }>("SELECT epoch, holder FROM deployer_lease");
+    return rows[0] ?? { epoch: 0, holder: "" };
+  };
 
-  test.each(["building", "deploying"] as const)(
-    "kill -9 of the deployer while %s: the other server ends the deployment, once",
-    async (step) => {
-      const deployer = servers[0] === standby ? servers[1] : servers[0];
-      const before = await epoch();
-      const { id } = await deployAndKill(fleet, step, () => deployer.killServer());
-      await eventually("another deployer", 60_000, async () => (await epoch()) > before);
-      await expectTheEndOnce(fleet, id, step);
-      // The lease goes back to the first one, so that the agent's server is never the one that is killed.
+  test.each(ROUNDS)(
+    "kill -9 of the deployer inside each of the six phases, round %i: the other server ends all deployments, once",
+    async (round) => {
+      const held = await fleet.holdAll(pointsOf(HOLD_POINTS, round));
+      const { epoch, holder } = await lease();
+      const at = servers.findIndex(({ pid }) => holder.split(":")[1] === String(pid));
+      const deployer = servers[at];
+      const name = NAMES[at];
+      if (!deployer || !name) throw new Error(`The deployer is ${holder}, which is none of the servers.`);
+      await deployer.killServer();
+      await fleet.holds.breakOff(name);
+      await fleet.holds.release();
+      await eventually("another deployer", WAIT_MS, async () => (await lease()).epoch > epoch);
+      await fleet.expectEnds(held);
       await deployer.start();
-      const taken = await epoch();
-      await standby.stop();
-      await eventually("the first deployer again", 60_000, async () => (await epoch()) > taken);
-      await standby.start();
+    },
+    TEST_TIMEOUT_MS
+  );
+
+  test(
+    "nothing of it all is left running",
+    async () => {
+      const root = rootOf(agentDir);
+      expect(processesBelow(root)).not.toEqual([]);
+      await agent.kill("SIGTERM");
+      expect(processesBelow(root)).toEqual([]);
     },
     TEST_TIMEOUT_MS
   );
 });
 
-async function startAgent({ services: { pool } }: Stores, server: Sluice, dataDir: string): Promise<Spawned> {
+async function startAgent({ services: { pool } }: Stores, url: string, dataDir: string): Promise<Spawned> {
   const { rows } = await pool.query<{ id: string }>("SELECT id FROM region WHERE name = 'local'");
   const { token } = await new AgentTokens({ pool, clock: systemClock }).create(rows[0]?.id ?? "");
-  const args = ["--url", server.origin, "--region", "local", "--data-dir", dataDir, "--drain-seconds", "0"];
+  const args = ["--url", url, "--region", "local", "--data-dir", dataDir, "--drain-seconds", "0"];
   return spawnGroup(process.execPath, [path.join(repoRoot, "build/agent.js"), ...args], {
     cwd: repoRoot,
     env: { PATH: process.env.PATH, SLUICE_AGENT_TOKEN: token, LOG_LEVEL: "warn" },
