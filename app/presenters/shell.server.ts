@@ -1,6 +1,7 @@
 /** What the frame around every page shows: projects and environments of the person, health, who they are. */
 import type { UserCaller } from "../auth/types";
 import type { ProjectSummary } from "../environments/tenancy/tenancy.server";
+import { withDeadline } from "../platform/deadline";
 import type { ShellData, ShellEnvironment, ShellHealth, ShellProject } from "./shellView";
 import type { App } from "../wiring.server";
 
@@ -62,16 +63,10 @@ async function readHealth(app: ShellApp, envId: string | null): Promise<ShellHea
 /** Milliseconds that the call took, or null when it failed or took longer than a second. */
 async function timed(call: () => Promise<unknown>): Promise<number | null> {
   const begin = performance.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer")), HEALTH_TIMEOUT_MS);
-  });
   try {
-    await Promise.race([call(), limit]);
+    await withDeadline(call(), HEALTH_TIMEOUT_MS);
     return performance.now() - begin;
   } catch {
     return null;
-  } finally {
-    clearTimeout(timer);
   }
 }

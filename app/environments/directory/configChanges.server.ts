@@ -4,8 +4,10 @@
  * that same connection. The read proves that the connection lives, and finds what a pooler that swallows NOTIFY held
  * back. After any gap the listeners hear `everything`.
  */
-import pg from "pg";
+import type pg from "pg";
 import type { Clock } from "../../platform/clock";
+import { withDeadline } from "../../platform/deadline";
+import { createListenConnection, type ListenConnection } from "../../platform/listenConnection.server";
 import { loadScript } from "../../platform/scripts.server";
 import { errorMessage, type Logger } from "../../platform/logger";
 import type { Freshness } from "./directoryCache";
@@ -15,8 +17,12 @@ const CHANNEL = "sluice_config_change";
 /** Interval plus patience is the longest time for which a dead connection goes unnoticed: under a second. */
 const ROUND_TRIP_EVERY_MS = 500;
 const ROUND_TRIP_PATIENCE_MS = 450;
-const CONNECT_TIMEOUT_MS = 2_000;
-const MAX_RECONNECT_DELAY_MS = 1_000;
+const TIMING = {
+  connectTimeoutMs: 2_000,
+  probeEveryMs: ROUND_TRIP_EVERY_MS,
+  endTimeoutMs: ROUND_TRIP_PATIENCE_MS,
+  maxReconnectDelayMs: 1_000,
+};
 /** Rows a round trip reads; when there are more, hearing of `everything` is cheaper than hearing of each. */
 const TAIL_LIMIT = 500;
 /** A number that is missing for this long belongs to a transaction that was rolled back. */
@@ -47,20 +53,29 @@ export function createConfigChanges(options: ConfigChangesOptions): ListeningCon
 class Listener implements ListeningConfigChanges {
   private readonly listeners = new Set<(change: ConfigChange) => void>();
   private readonly seen = new Set<number>();
-  private client: pg.Client | null = null;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly connection: ListenConnection;
   /** Every change up to this number was delivered, or its transaction was rolled back. */
   private floorSeq = 0;
   private newestSeq = 0;
   private gapSince: number | undefined;
   private proofAt = Number.NEGATIVE_INFINITY;
   private trimmedAt = Number.NEGATIVE_INFINITY;
-  private alive = false;
-  private running = false;
-  private delayMs = 0;
-  private work: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: ConfigChangesOptions) {}
+  constructor(private readonly options: ConfigChangesOptions) {
+    const { databaseUrl, log } = options;
+    this.connection = createListenConnection({
+      databaseUrl,
+      name: "sluice-config-changes",
+      channels: [CHANNEL],
+      ...TIMING,
+      prepare: (client) => this.beginAtNewest(client),
+      onConnected: () => this.connected(),
+      onNotification: (_channel, payload) => this.heard(payload),
+      probe: (client) => this.roundTrip(client),
+      onLost: (reason) => log.warn("config_changes.connection_lost", { reason }),
+      log,
+    });
+  }
 
   subscribe(listener: (change: ConfigChange) => void): () => void {
     this.listeners.add(listener);
@@ -68,80 +83,29 @@ class Listener implements ListeningConfigChanges {
   }
 
   healthy(): boolean {
-    return this.alive;
+    return this.connection.isConnected();
   }
 
   lastProofAt(): number {
     return this.proofAt;
   }
 
-  async start(): Promise<void> {
-    if (this.running) return;
-    this.running = true;
-    try {
-      await this.connect();
-    } catch (error) {
-      this.running = false;
-      throw error;
-    }
-    this.schedule(ROUND_TRIP_EVERY_MS);
+  start(): Promise<void> {
+    return this.connection.start();
   }
 
-  async stop(): Promise<void> {
-    this.running = false;
-    clearTimeout(this.timer);
-    await this.work;
-    await this.disconnect();
+  stop(): Promise<void> {
+    return this.connection.stop();
   }
 
-  private schedule(delayMs: number): void {
-    if (!this.running) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.work = this.beat().then((next) => this.schedule(next));
-    }, delayMs);
+  private async beginAtNewest(client: pg.Client): Promise<void> {
+    const { rows } = await client.query<{ seq: string | number }>(NEWEST_SQL);
+    this.floorSeq = this.newestSeq = Number(rows[0]?.seq ?? 0);
+    this.gapSince = undefined;
   }
 
-  /** One round trip, or one attempt to connect; returns the time until the next. */
-  private async beat(): Promise<number> {
-    try {
-      if (this.client === null) {
-        await this.connect();
-        return ROUND_TRIP_EVERY_MS;
-      }
-      await this.roundTrip(this.client);
-      this.delayMs = 0;
-      return ROUND_TRIP_EVERY_MS;
-    } catch (error) {
-      await this.lost(errorMessage(error));
-      this.delayMs = Math.min(MAX_RECONNECT_DELAY_MS, this.delayMs * 2 + 50);
-      return this.delayMs;
-    }
-  }
-
-  private async connect(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.options.databaseUrl,
-      application_name: "sluice-config-changes",
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-    });
-    client.on("error", (error) => void this.connectionEnded(client, error.message));
-    client.on("end", () => void this.connectionEnded(client, "the connection ended"));
-    client.on("notification", (message) => this.heard(message.payload ?? ""));
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${CHANNEL}`);
-      const { rows } = await client.query<{ seq: string | number }>(NEWEST_SQL);
-      this.floorSeq = this.newestSeq = Number(rows[0]?.seq ?? 0);
-      this.gapSince = undefined;
-    } catch (error) {
-      await client.end().catch(() => undefined);
-      throw error;
-    }
-    this.client = client;
+  private connected(): void {
     this.proofAt = this.options.clock.now();
-    this.alive = true;
     this.deliver(EVERYTHING);
   }
 
@@ -194,44 +158,6 @@ class Listener implements ListeningConfigChanges {
       }
     }
   }
-
-  private async connectionEnded(client: pg.Client, reason: string): Promise<void> {
-    if (this.client !== client) return;
-    await this.lost(reason);
-    this.schedule(0);
-  }
-
-  private async lost(reason: string): Promise<void> {
-    if (this.alive && this.running) this.options.log.warn("config_changes.connection_lost", { reason });
-    this.alive = false;
-    await this.disconnect();
-  }
-
-  private async disconnect(): Promise<void> {
-    const client = this.client;
-    this.client = null;
-    this.alive = false;
-    if (!client) return;
-    // `end` of a hung connection waits for its query for ever; the socket itself is what must go.
-    const ended = client.end().catch(() => undefined);
-    await withDeadline(ended, ROUND_TRIP_PATIENCE_MS).catch(() => destroySocket(client));
-  }
 }
 
 type TailRow = { seq: string | number; scope: string; entity_id: string };
-
-function destroySocket(client: pg.Client): void {
-  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
-  connection?.stream?.destroy();
-}
-
-/** Rejects when `work` takes longer; a stalled event loop gets one turn to read an answer that is already there. */
-async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  work.catch(() => undefined);
-  const deadline = new Promise<never>((_resolve, reject) => {
-    const fail = () => reject(new Error(`no answer within ${ms} ms`));
-    timer = setTimeout(() => setImmediate(() => setImmediate(fail)), ms);
-  });
-  return Promise.race([work, deadline]).finally(() => clearTimeout(timer));
-}

@@ -3,6 +3,7 @@
  * invalidation is returned to its readers but never kept; an absent thing is remembered for a second only.
  */
 import type { Clock } from "../../platform/clock";
+import { withDeadline } from "../../platform/deadline";
 import { errorMessage, type Logger } from "../../platform/logger";
 
 /** Whether invalidations are known to arrive: see `ConfigChanges`. */
@@ -57,7 +58,8 @@ export class DirectoryCache<V extends object> {
     if (stale && stale.retryAt > now) return stale.value;
     const reading = this.inFlight.get(key) ?? this.read(key, load);
     try {
-      return await (stale ? withPatience(reading) : reading);
+      // A reading that takes longer goes on without us.
+      return await (stale ? withDeadline(reading, READ_PATIENCE_MS) : reading);
     } catch (error) {
       this.options.log.warn("directory.read_failed", { cache: this.options.name, message: errorMessage(error), stale: Boolean(stale) });
       if (stale) {
@@ -144,14 +146,4 @@ export class DirectoryCache<V extends object> {
 function dropOldest(map: Map<string, unknown>): void {
   const oldest = map.keys().next();
   if (!oldest.done) map.delete(oldest.value);
-}
-
-async function withPatience<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${READ_PATIENCE_MS} ms`)), READ_PATIENCE_MS);
-  });
-  // The reading goes on without us: its late failure must not become an unhandled rejection.
-  work.catch(() => undefined);
-  return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
 }
