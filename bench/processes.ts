@@ -1,12 +1,13 @@
 /** What processes cost, from /proc (Linux only: the numbers of the table are of the build machine). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { procStat } from "../app/platform/embedded/processes.server";
 
 /** Linux counts CPU time in hundredths of a second for every architecture that Node runs on. */
 const MICROSECONDS_PER_TICK = 10_000;
 
 /** User and system time in microseconds of a process and of its children that have ended; 0 once it is gone. */
 export function cpuMicroseconds(pid: number): number {
-  const fields = stat(pid);
+  const fields = procStat(pid);
   if (!fields) return 0;
   const [user, system, childUser, childSystem] = [11, 12, 13, 14].map((index) => Number(fields[index]));
   return ((user ?? 0) + (system ?? 0) + (childUser ?? 0) + (childSystem ?? 0)) * MICROSECONDS_PER_TICK;
@@ -15,7 +16,7 @@ export function cpuMicroseconds(pid: number): number {
 /** The process and all its living descendants. */
 export function processTree(root: number): number[] {
   const parents = new Map<number, number>();
-  for (const pid of allPids()) parents.set(pid, Number(stat(pid)?.[1]));
+  for (const pid of allPids()) parents.set(pid, Number(procStat(pid)?.[1]));
   const tree = new Set([root]);
   for (let size = 0; size !== tree.size; ) {
     size = tree.size;
@@ -75,14 +76,4 @@ function linkOf(path: string): string {
 
 function allPids(): number[] {
   return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
-}
-
-/** Fields of /proc/<pid>/stat from the state on. */
-function stat(pid: number): string[] | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return undefined;
-  }
 }

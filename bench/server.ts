@@ -1,7 +1,6 @@
 /** The server under test: its own, on a scratch data directory, started as users start it. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, openSync, closeSync } from "node:fs";
-import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
@@ -9,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { Redis } from "ioredis";
 import { z } from "zod";
+import { freePort } from "../app/platform/embedded/processes.server";
 import { cpuMicroseconds, listeningPid, processTree } from "./processes";
 
 const READY_TIMEOUT_MS = 180_000;
@@ -224,15 +224,4 @@ export function cpuPer(count: number, before: CpuTimes, after: CpuTimes): CpuTim
     postgres: (after.postgres - before.postgres) / count,
     redis: (after.redis - before.redis) / count,
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === "object" ? resolve(address.port) : reject(new Error("No free port."))));
-    });
-  });
 }

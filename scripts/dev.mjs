@@ -1,18 +1,10 @@
 /** `npm run dev`: rebuilds on every change and restarts the server on the same data directory. */
 import path from "node:path";
 import { rmSync } from "node:fs";
-import { generateClients } from "./lib/generate.mjs";
-import { refuseWhenRunning } from "./lib/lock.mjs";
-import { ensurePackages, requireNode } from "./lib/packages.mjs";
-import { ensureRedis } from "./lib/programs.mjs";
+import { prepareServer } from "./lib/prepare.mjs";
 import { root, runNode } from "./lib/run.mjs";
 
-requireNode();
-process.chdir(root);
-refuseWhenRunning(path.resolve(process.env.SLUICE_DATA_DIR || ".sluice"));
-if (!process.env.REDIS_URL) await ensureRedis();
-await ensurePackages();
-generateClients();
+await prepareServer();
 // A development bundle does not run in production: the next `npm start` has to build.
 rmSync(path.join(root, "build/.sources"), { force: true });
 const env = { ...process.env, NODE_ENV: "development", VITE_CJS_IGNORE_WARNING: "1" };

@@ -14,6 +14,7 @@ import { createRedis } from "../app/platform/redis.server";
 import type { NewRun } from "../app/runops/runStore";
 import { createRunStore, type ResidentStore } from "../app/runops/resident/resident.server";
 import { mintId, parseFriendlyId } from "../app/utils/ids";
+import { plainRun } from "./plainRun";
 import { createTestServices, type TestServices } from "./services";
 
 /** The real time plus what a test added: rows, deadlines and timers move together. */
@@ -184,42 +185,17 @@ export function workerBody(tasks: TaskSpec[], contentHash: string) {
 }
 
 function newRun(env: EnvironmentView, clock: Clock, over: Partial<NewRun>): NewRun {
-  const nowMs = clock.now();
-  return {
-    id: mintId(nowMs),
+  return plainRun(clock.now(), {
     envId: env.id,
-    task: "a",
-    queue: `task/${over.task ?? "a"}`,
-    concurrencyKey: null,
     region: env.region,
     payload: '{"json":{"n":1}}',
     payloadType: "application/super+json",
+    queue: `task/${over.task ?? "a"}`,
     traceId: "0af7651916cd43dd8448eb211c80319c",
     spanId: "b7ad6b7169203331",
-    parentSpanId: null,
-    traceContext: null,
     tags: ["red"],
-    rootId: null,
-    parentId: null,
-    depth: 0,
-    batchId: null,
-    batchIndex: null,
-    idempotencyKey: null,
-    scheduleId: null,
-    replayOf: null,
-    isTest: false,
-    options: {},
-    initial: { state: "QUEUED", status: "PENDING" },
-    score: nowMs,
-    dueAt: null,
-    versionId: null,
-    metadata: null,
-    metadataType: "application/json",
-    idempotency: null,
-    requestHash: null,
-    oneTimeToken: null,
     ...over,
-  };
+  });
 }
 
 export type WireSnapshot = { id: string; friendlyId: string; executionStatus: string };

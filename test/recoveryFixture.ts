@@ -1,5 +1,4 @@
 /** Processes as recovery sees them: an index, its recovery and a store each, over shared stores of the test. */
-import { randomBytes } from "node:crypto";
 import type { EnvironmentLimits } from "../app/engine/queueIndex/queueIndex";
 import { createQueueIndex, type QueueIndexDriver } from "../app/engine/queueIndex/queueIndex.server";
 import { createRecovery, type Recovery } from "../app/engine/recovery/recovery.server";
@@ -8,8 +7,8 @@ import { silentLogger } from "../app/platform/logger";
 import { createRedis, type Redis } from "../app/platform/redis.server";
 import { createRunStore, type ResidentStore } from "../app/runops/resident/resident.server";
 import type { LiveRun, NewRun } from "../app/runops/runStore";
-import { mintId } from "../app/utils/ids";
 import { limitsOf } from "./indexFixture";
+import { plainRun } from "./plainRun";
 
 export type Member = { index: QueueIndexDriver; recovery: Recovery; store: ResidentStore; overdue: string[]; stop(): Promise<void> };
 
@@ -54,42 +53,7 @@ export async function joinProcess(options: MemberOptions): Promise<Member> {
 
 /** A queued run of `envId`, created `ageMs` ago. */
 export function queuedRun(envId: string, over: Partial<NewRun> = {}, ageMs = 0): NewRun {
-  const ms = Date.now() - ageMs;
-  return {
-    id: mintId(ms),
-    envId,
-    task: "a",
-    queue: "task/a",
-    concurrencyKey: null,
-    region: "main",
-    payload: "{}",
-    payloadType: "application/json",
-    traceId: randomBytes(16).toString("hex"),
-    spanId: randomBytes(8).toString("hex"),
-    parentSpanId: null,
-    traceContext: null,
-    tags: [],
-    rootId: null,
-    parentId: null,
-    depth: 0,
-    batchId: null,
-    batchIndex: null,
-    scheduleId: null,
-    replayOf: null,
-    isTest: false,
-    options: {},
-    initial: { state: "QUEUED", status: "PENDING" },
-    score: ms,
-    dueAt: null,
-    versionId: null,
-    metadata: null,
-    metadataType: "application/json",
-    idempotencyKey: null,
-    idempotency: null,
-    requestHash: null,
-    oneTimeToken: null,
-    ...over,
-  };
+  return plainRun(Date.now() - ageMs, { envId, ...over });
 }
 
 /** Commits a run, and offers it unless `isLost`. */

@@ -4,6 +4,7 @@ import { JsonLogsSerializer, JsonTraceSerializer, ProtobufLogsSerializer, Protob
 import { resourceFromAttributes, type Resource } from "@opentelemetry/resources";
 import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { plainHeader } from "../../test/plainRun";
 import { manualClock } from "../platform/clock";
 import { silentLogger, type Logger } from "../platform/logger";
 import type { RunStatus } from "../runops/runStates";
@@ -80,30 +81,17 @@ export type RunFixture = {
 export function runFixture(nowMs: number, fixture: RunFixture = {}): RunDetail {
   const id = fixture.id ?? mintId(nowMs);
   const header = {
+    ...plainHeader(nowMs),
     id,
     createdAt: new Date(nowMs),
     envId: "",
     task: fixture.task ?? "hello",
     queue: "task/hello",
-    concurrencyKey: null,
-    region: "main",
     payload: null,
-    payloadType: "application/json",
     traceId: TRACE_ID,
     spanId: fixture.spanId ?? RUN_SPAN_ID,
     parentSpanId: fixture.parentSpanId ?? null,
-    traceContext: null,
-    tags: [],
-    rootId: null,
     parentId: fixture.parentId ?? null,
-    depth: 0,
-    batchId: null,
-    batchIndex: null,
-    idempotencyKey: null,
-    scheduleId: null,
-    replayOf: null,
-    isTest: false,
-    options: {},
   };
   const shared = {
     status: fixture.status ?? "EXECUTING",

@@ -1,7 +1,7 @@
 /** Runs and requests for the contract suite of the run store. */
-import { randomBytes } from "node:crypto";
 import type { FinishRequest, NewRun, RunStore, TransitionRequest } from "../../app/runops/runStore";
 import { mintId } from "../../app/utils/ids";
+import { plainRun } from "../plainRun";
 
 /** What a case is run against. `mint` makes ids of the shape that the case's store holds; two shapes when it routes. */
 export type StoreUnderTest = {
@@ -20,41 +20,15 @@ export function someId(): string {
 
 /** A plain queued run in an environment of its own. */
 export function newRun(subject: StoreUnderTest, over: Partial<NewRun> = {}): NewRun {
-  return {
+  return plainRun(subject.now(), {
     id: subject.mint(),
     envId: someId(),
     task: "hello",
     queue: "task/hello",
-    concurrencyKey: null,
-    region: "main",
     payload: '{"greeting":"hi"}',
-    payloadType: "application/json",
-    traceId: randomBytes(16).toString("hex"),
-    spanId: randomBytes(8).toString("hex"),
-    parentSpanId: null,
     traceContext: { tracestate: "a=b" },
-    tags: [],
-    rootId: null,
-    parentId: null,
-    depth: 0,
-    batchId: null,
-    batchIndex: null,
-    idempotencyKey: null,
-    scheduleId: null,
-    replayOf: null,
-    isTest: false,
-    options: {},
-    initial: { state: "QUEUED", status: "PENDING" },
-    score: subject.now(),
-    dueAt: null,
-    versionId: null,
-    metadata: null,
-    metadataType: "application/json",
-    idempotency: null,
-    requestHash: null,
-    oneTimeToken: null,
     ...over,
-  };
+  });
 }
 
 /** With an idempotency key that lives for an hour. */

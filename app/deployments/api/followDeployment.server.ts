@@ -1,9 +1,9 @@
 /** Follows the log of a deployment to its end, for event streams. */
 import type { Pool } from "../../platform/db.server";
 import { deploymentById } from "../rows/deploymentRows.server";
+import { Bell } from "../heldCalls";
 import { isTerminal } from "../phases";
 import type { DeploymentEvent, DeploymentEvents, DeploymentFeed, DeploymentRecord } from "../ports";
-import { Bell } from "./bell";
 
 const PAGE = 500;
 /** Also how often a reader hears that the line is alive. The CLI gives up on a silent stream. */

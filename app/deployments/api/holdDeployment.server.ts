@@ -5,9 +5,9 @@
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
 import { deploymentById } from "../rows/deploymentRows.server";
+import { Bell } from "../heldCalls";
 import { isTerminal } from "../phases";
 import type { DeploymentFeed, DeploymentRecord } from "../ports";
-import { Bell } from "./bell";
 import { stepWord } from "./views";
 
 /** A lost notification costs no more than this. */

@@ -2,28 +2,19 @@
  * Uploaded archives on disk. A file appears under its key only when it is whole and synced: it is written beside its
  * place and renamed, so a crash leaves a temporary file and never half an artifact.
  */
-import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
+import { moveDurably, stageFile, type WrittenFile } from "../../platform/stagedFile.server";
 
 /** What `createArtifact` hands out; anything else is no key of ours, and never becomes a path. */
 const KEY = /^(deployments|bundles)\/[a-zA-Z0-9_-]{1,64}\/[a-z0-9-]{1,64}\/[0-9a-z]{24}\.tar\.gz$/;
 
-export type StagedFile = {
-  bytes: number;
-  /** Hexadecimal. */
-  sha256: string;
+export type StagedFile = Omit<WrittenFile, "file"> & {
   /** Makes the file the artifact; replaces what a crash left there. */
   keep(): Promise<void>;
-  discard(): Promise<void>;
 };
-
-/** Thrown when a stream has more bytes than allowed; nothing is kept. */
-export class FileTooLargeError extends Error {
-  override readonly name = "FileTooLargeError";
-}
 
 export type ArtifactFiles = {
   /** Writes a stream beside its place. Throws FileTooLargeError, or the stream's own error; then nothing is left. */
@@ -67,52 +58,7 @@ async function stage(target: { directory: string; place: string }, source: Reada
   return {
     ...staged,
     keep: async () => {
-      await rename(file, target.place);
-      await syncDirectory(path.dirname(target.place));
+      await moveDurably(file, target.place);
     },
   };
-}
-
-/** Writes and syncs a stream as a file of `directory`. Throws with nothing left behind. */
-export async function stageFile(
-  directory: string,
-  source: Readable,
-  limitBytes: number
-): Promise<Omit<StagedFile, "keep"> & { file: string }> {
-  await mkdir(directory, { recursive: true });
-  const temporary = path.join(directory, randomBytes(16).toString("hex"));
-  const file = await open(temporary, "wx", 0o600);
-  try {
-    const written = await copy(file, source, limitBytes);
-    await file.sync();
-    await file.close();
-    return { ...written, file: temporary, discard: () => rm(temporary, { force: true }) };
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-async function copy(file: FileHandle, source: Readable, limitBytes: number): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > limitBytes) throw new FileTooLargeError(`more than ${limitBytes} bytes`);
-    hash.update(chunk);
-    // Not `write`, which takes a part of the chunk for success where the disk is nearly full.
-    await file.writeFile(chunk);
-  }
-  return { bytes, sha256: hash.digest("hex") };
-}
-
-/** The rename itself survives a power cut only when its directory was synced. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -5,7 +5,8 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { S3Server } from "../../../test/deployments/s3Server";
-import { FileTooLargeError, type ArtifactFiles } from "./artifactFiles.server";
+import { FileTooLargeError } from "../../platform/stagedFile.server";
+import type { ArtifactFiles } from "./artifactFiles.server";
 import { openArtifactFiles } from "./openArtifactFiles.server";
 
 const s3 = new S3Server();

@@ -15,7 +15,8 @@ import { callRoute, TEST_ORIGIN } from "../../../test/testApp";
 import { createApiFixture, type ApiFixture } from "../../../test/deployments/apiFixture";
 import { canMount, smallDisk } from "../../../test/support/smallDisk";
 import { createArtifactCheck } from "../workflow/artifactCheck.server";
-import { createArtifactFiles, FileTooLargeError } from "./artifactFiles.server";
+import { FileTooLargeError } from "../../platform/stagedFile.server";
+import { createArtifactFiles } from "./artifactFiles.server";
 import { checkUpload, signUpload } from "./uploadSignature";
 
 describe("19: upload signature", () => {

@@ -4,9 +4,10 @@
  */
 import path from "node:path";
 import type { Readable } from "node:stream";
+import { stageFile } from "../../platform/stagedFile.server";
 import type { S3Bucket } from "../releases/s3Bucket.server";
 import { readStoreAddress, type StoreAddressOptions } from "../releases/storeAddress.server";
-import { createArtifactFiles, requireArtifactKey, stageFile, type ArtifactFiles } from "./artifactFiles.server";
+import { createArtifactFiles, requireArtifactKey, type ArtifactFiles } from "./artifactFiles.server";
 
 /** Opens nothing yet. Throws an Error that says what is wrong with the address. */
 export function openArtifactFiles({ url, dataDir, now }: StoreAddressOptions): ArtifactFiles {

@@ -2,8 +2,9 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "../../platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
+import { FileTooLargeError } from "../../platform/stagedFile.server";
 import { AppError, conflict } from "../../utils/appError";
-import { FileTooLargeError, type ArtifactFiles, type StagedFile } from "./artifactFiles.server";
+import type { ArtifactFiles, StagedFile } from "./artifactFiles.server";
 import { readUploadForm } from "./multipart.server";
 import { checkUpload } from "./uploadSignature";
 

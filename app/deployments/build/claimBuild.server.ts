@@ -9,6 +9,7 @@ import { loadScript } from "../../platform/scripts.server";
 import { friendlyId } from "../../utils/ids";
 import type { BuildVariables } from "../api/create/buildVariables.server";
 import { deploymentById } from "../rows/deploymentRows.server";
+import { HeldCalls } from "../heldCalls";
 import { ACTIVE_PHASES } from "../phases";
 import type { DeploymentEvents, DeploymentFeed, DeploymentRecord } from "../ports";
 import { mintBuildToken } from "./buildToken.server";
@@ -32,36 +33,30 @@ export type ClaimDeps = {
 };
 
 export class ClaimBuildService {
-  private readonly held = new Set<() => void>();
-  private stopped = false;
+  private readonly held = new HeldCalls();
 
   constructor(private readonly deps: ClaimDeps) {}
 
   /** A build for the agent; null after the wait, when the connection closes, or when the server drains. */
-  async call(claim: HeldClaim): Promise<BuildAssignment | null> {
-    const wait = new Wait(claim.waitMs, claim.signal);
-    const unsubscribe = this.deps.feed.onAnyDeployment(() => wait.wake());
-    const leave = () => wait.leave();
-    this.held.add(leave);
-    if (this.stopped) wait.leave();
-    try {
-      for (;;) {
-        if (claim.signal.aborted) return null;
-        const build = await this.take(claim);
-        if (build || wait.isOver) return build;
-        await wait.sleep(REREAD_MS);
+  call(claim: HeldClaim): Promise<BuildAssignment | null> {
+    return this.held.hold(claim, async (held) => {
+      const unsubscribe = this.deps.feed.onAnyDeployment(held.bell.ring);
+      try {
+        for (;;) {
+          if (claim.signal.aborted) return null;
+          const build = await this.take(claim);
+          if (build || held.isOver) return build;
+          await held.bell.wait(REREAD_MS);
+        }
+      } finally {
+        unsubscribe();
       }
-    } finally {
-      wait.leave();
-      unsubscribe();
-      this.held.delete(leave);
-    }
+    });
   }
 
   /** Answers every held call. */
   stop(): void {
-    this.stopped = true;
-    for (const leave of [...this.held]) leave();
+    this.held.stop();
   }
 
   private take({ agentId, agentName }: HeldClaim): Promise<BuildAssignment | null> {
@@ -118,46 +113,5 @@ export class ClaimBuildService {
       configFilePath: deployment.configFilePath,
       buildEnvVars: await this.deps.variables.read(deployment),
     };
-  }
-}
-
-/** A wait that hints cut short and that ends with its time, its connection or the server. */
-class Wait {
-  isOver = false;
-  private woken = false;
-  private resolve: (() => void) | undefined;
-  private readonly timer: NodeJS.Timeout;
-
-  constructor(
-    waitMs: number,
-    private readonly signal: AbortSignal
-  ) {
-    this.timer = setTimeout(this.leave, waitMs);
-    signal.addEventListener("abort", this.leave, { once: true });
-    if (waitMs === 0) this.leave();
-  }
-
-  readonly leave = (): void => {
-    this.isOver = true;
-    clearTimeout(this.timer);
-    this.signal.removeEventListener("abort", this.leave);
-    this.wake();
-  };
-
-  wake(): void {
-    this.woken = true;
-    this.resolve?.();
-  }
-
-  async sleep(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    if (!this.woken) {
-      await new Promise<void>((resolve) => {
-        this.resolve = resolve;
-        timer = setTimeout(resolve, ms);
-      });
-    }
-    clearTimeout(timer);
-    this.woken = false;
   }
 }

@@ -2,6 +2,7 @@
 import { inTransaction } from "../../platform/db.server";
 import type { Clock } from "../../platform/clock";
 import type { Pool } from "../../platform/db.server";
+import { Bell } from "../heldCalls";
 import type { Actor, AuditLog, DeploymentFeed, DeploymentRecord } from "../ports";
 import { setDesiredState } from "./desiredState.server";
 import { lockForChange } from "./lockForChange.server";
@@ -22,15 +23,15 @@ export function createWakeAndWait(deps: Deps): WakeAndWait {
   return async (request) => {
     const { deployment } = request;
     const { woken, waking } = await wake(deps, request);
-    const hints = new Hints();
-    const unsubscribe = deps.feed.onDeployment(deployment.id, () => hints.heard());
+    const bell = new Bell();
+    const unsubscribe = deps.feed.onDeployment(deployment.id, bell.ring);
     try {
       for (;;) {
         const nowMs = deps.clock.now();
         const state = await deps.phases.settle(waking, nowMs);
         if (state === "ready") return true;
         if (state === "hopeless" || nowMs >= request.untilMs) break;
-        await hints.next(Math.min(LOOK_AGAIN_MS, request.untilMs - nowMs));
+        await bell.wait(Math.min(LOOK_AGAIN_MS, request.untilMs - nowMs));
       }
     } finally {
       unsubscribe();
@@ -50,27 +51,4 @@ async function wake(deps: Deps, { deployment, actor }: WakeRequest): Promise<{ w
     const woken = await setDesiredState(tx, deps.audit, { ...change, nowMs: deps.clock.now() });
     return { woken, waking: { id: deployment.id, environmentId: environment.id, parentId: environment.parentId } };
   });
-}
-
-/** A hint that comes while nobody waits is not lost. */
-class Hints {
-  private pending = false;
-  private resolve: (() => void) | undefined;
-
-  heard(): void {
-    this.pending = true;
-    this.resolve?.();
-  }
-
-  async next(patienceMs: number): Promise<void> {
-    if (!this.pending) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        this.resolve = resolve;
-        timer = setTimeout(resolve, patienceMs);
-      });
-      clearTimeout(timer);
-    }
-    this.pending = false;
-  }
 }

@@ -3,6 +3,7 @@ import type { ChangesAnswer } from "../../../agent/protocol";
 import type { AgentCaller } from "../../auth/types";
 import type { Pool } from "../../platform/db.server";
 import { loadScript } from "../../platform/scripts.server";
+import { HeldCalls } from "../heldCalls";
 import type { DeploymentFeed } from "../ports";
 
 const AFTER_SQL = { name: "cp-region-changes", text: loadScript("deployments/regions/sql/changes-after.sql") };
@@ -14,43 +15,33 @@ type ChangesDeps = { pool: Pool; feed: Pick<DeploymentFeed, "onTopology"> };
 export type HeldChanges = { caller: AgentCaller; after: number; waitMs: number; signal: AbortSignal };
 
 export class RegionChanges {
-  private readonly held = new Set<() => void>();
-  private stopped = false;
+  private readonly held = new HeldCalls();
 
   constructor(private readonly deps: ChangesDeps) {}
 
   /** Empty after the wait, when the connection closes, or when the server drains; the agent asks again with the same cursor. */
-  async call(request: HeldChanges): Promise<ChangesAnswer> {
-    const heard = new Set<number>();
-    const pause = new Pause();
-    const wake = (seq: number | null) => {
-      if (seq !== null) heard.add(seq);
-      pause.end();
-    };
-    const leave = () => pause.close();
-    const unsubscribe = this.deps.feed.onTopology(request.caller.region.id, wake);
-    const timer = setTimeout(leave, request.waitMs);
-    request.signal.addEventListener("abort", leave, { once: true });
-    this.held.add(leave);
-    if (this.stopped || request.signal.aborted) leave();
-    try {
-      for (;;) {
-        const found = await this.read(request, heard);
-        if (found.deploymentIds.length > 0 || pause.isClosed) return found;
-        await pause.take(REREAD_MS);
+  call(request: HeldChanges): Promise<ChangesAnswer> {
+    return this.held.hold(request, async (held) => {
+      const heard = new Set<number>();
+      const unsubscribe = this.deps.feed.onTopology(request.caller.region.id, (seq) => {
+        if (seq !== null) heard.add(seq);
+        held.bell.ring();
+      });
+      try {
+        for (;;) {
+          const found = await this.read(request, heard);
+          if (found.deploymentIds.length > 0 || held.isOver) return found;
+          await held.bell.wait(REREAD_MS);
+        }
+      } finally {
+        unsubscribe();
       }
-    } finally {
-      clearTimeout(timer);
-      unsubscribe();
-      request.signal.removeEventListener("abort", leave);
-      this.held.delete(leave);
-    }
+    });
   }
 
   /** Answers every held call. */
   stop(): void {
-    this.stopped = true;
-    for (const leave of [...this.held]) leave();
+    this.held.stop();
   }
 
   private async read({ caller, after }: HeldChanges, heard: ReadonlySet<number>): Promise<ChangesAnswer> {
@@ -59,34 +50,5 @@ export class RegionChanges {
       deploymentIds: [...new Set(rows.map((row) => row.deployment_id))],
       cursor: rows.reduce((newest, row) => Math.max(newest, Number(row.seq)), after),
     };
-  }
-}
-
-/** A wait that can be ended early, also before it begins. */
-class Pause {
-  isClosed = false;
-  private ended = false;
-  private resolve: (() => void) | undefined;
-
-  end(): void {
-    this.ended = true;
-    this.resolve?.();
-  }
-
-  close(): void {
-    this.isClosed = true;
-    this.end();
-  }
-
-  async take(ms: number): Promise<void> {
-    if (!this.ended) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        this.resolve = resolve;
-        timer = setTimeout(resolve, ms);
-      });
-      clearTimeout(timer);
-    }
-    this.ended = false;
   }
 }

@@ -1,7 +1,8 @@
 /** Releases as files: `<root>/sha256/<first two>/<digest>.tar.gz`. */
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rm, stat } from "node:fs/promises";
 import path from "node:path";
+import { moveDurably } from "../../platform/stagedFile.server";
 import { requireHex, type ReleaseStore } from "./releaseStore";
 import { stageRelease } from "./stageRelease.server";
 
@@ -21,8 +22,7 @@ export function createDirectoryStore(root: string): ReleaseStore {
       const staged = await stageRelease(path.join(root, ".incoming"), digest, bytes);
       try {
         await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
-        await rename(staged.file, target);
-        await syncDirectory(path.dirname(target));
+        await moveDurably(staged.file, target);
       } catch (error) {
         await staged.discard();
         throw error;
@@ -45,14 +45,4 @@ export function createDirectoryStore(root: string): ReleaseStore {
 function missing(error: NodeJS.ErrnoException): null {
   if (error.code === "ENOENT") return null;
   throw error;
-}
-
-/** The rename survives a power cut only when its folder was synced. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

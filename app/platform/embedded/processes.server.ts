@@ -22,7 +22,7 @@ function isZombie(pid: number): boolean {
 }
 
 /** Fields of `/proc/<pid>/stat` from the state on; undefined where there is no /proc. */
-function procStat(pid: number): string[] | undefined {
+export function procStat(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     return text.slice(text.lastIndexOf(")") + 2).split(" ");

@@ -1,5 +1,6 @@
 import { RetrieveRunResponse, TaskRunExecutionResult } from "@trigger.dev/core/v3/schemas";
 import { describe, expect, test } from "vitest";
+import { plainHeader } from "../../../test/plainRun";
 import type { EnvironmentView } from "../../environments/types";
 import { isFinal, RUN_STATUS_NAMES, type RunStatus } from "../../runops/runStates";
 import type { RunDetail, RunListItem, RunResult } from "../../runops/runStore";
@@ -17,29 +18,13 @@ const env = { id: "c0000000000000000000000e1", type: "DEVELOPMENT", slug: "dev" 
 function item(over: Partial<RunListItem> = {}, header: Partial<RunListItem["header"]> = {}): RunListItem {
   return {
     header: {
+      ...plainHeader(AT.getTime()),
       id: ID,
       createdAt: AT,
       envId: env.id,
       task: "child",
-      queue: "task/child",
-      concurrencyKey: null,
-      region: env.id,
       payloadType: "application/super+json",
-      traceId: "0".repeat(32),
-      spanId: "0".repeat(16),
-      parentSpanId: null,
-      traceContext: null,
       tags: ["a"],
-      rootId: null,
-      parentId: null,
-      depth: 0,
-      batchId: null,
-      batchIndex: null,
-      idempotencyKey: null,
-      scheduleId: null,
-      replayOf: null,
-      isTest: false,
-      options: {},
       ...header,
     },
     status: "PENDING",

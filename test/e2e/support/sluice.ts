@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { eventually, freePort, repoRoot, spawnGroup, type Spawned } from "./processes";
+import { freePort } from "../../../app/platform/embedded/processes.server";
+import { eventually, repoRoot, spawnGroup, type Spawned } from "./processes";
 
 export type Credentials = {
   apiUrl: string;
