@@ -2,10 +2,11 @@
  * `trigger deploy` with the unmodified CLI and nothing else: no Docker, no `trigger dev`. The code is uploaded, built,
  * indexed, started, made current; a triggered run completes on it; a broken one changes nothing.
  */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeProject, makeStandaloneProject, runCli } from "./support/devSession";
+import { processesBelow, rootOf } from "./support/leftovers";
 import { eventually } from "./support/processes";
 import { type Credentials, type Sluice, startSluice } from "./support/sluice";
 
@@ -251,13 +252,51 @@ describe("a deployment that fails", () => {
 });
 
 describe("from source", () => {
+  /** A bundle that cannot be made: an import that leads nowhere. */
+  const breakSource = (dir: string) => {
+    const file = path.join(dir, "src/trigger/broken.ts");
+    writeFileSync(file, 'import { nowhere } from "./nowhere";\nexport const used = nowhere;\n');
+    return () => rmSync(file);
+  };
+
+  test("a bundle that cannot be made on the user's machine: the CLI ends 1 with the reason, and the server never hears of it", async () => {
+    const before = (await listed("prod")).length;
+    const mend = breakSource(project.dir);
+    const { code, output } = await deploy();
+    mend();
+    expect(code, output).toBe(1);
+    expect(output).toContain('Could not resolve "./nowhere"');
+    expect(await listed("prod")).toHaveLength(before);
+  });
+
+  /** The CLI ends 1 with the reason and the link, the later phases are skipped, nothing of it runs on, the current version stays. */
+  async function expectFailingBuild(dir: string): Promise<void> {
+    const [before, root] = [await current("prod"), rootOf(sluice.agentDir)];
+    const running = processesBelow(root);
+    expect(running).not.toEqual([]);
+    const mend = breakSource(dir);
+    const { code, output } = await deploy([], dir, SOURCE_TIMEOUT_MS);
+    mend();
+    expect(code, output).toBe(1);
+    expect(output).toMatch(/failed while building: .*Could not resolve "\.\/nowhere"/s);
+    const failed = await newest("prod");
+    expect(output).toContain(`/deployments/${failed.shortCode}`);
+    expect(failed.status).toBe("FAILED");
+    const { body } = await send("prod", "GET", `/api/v1/deployments/${failed.id}/steps`);
+    const states = (body["steps"] as { state: string }[]).map(({ state }) => state);
+    expect(states).toEqual(["completed", "completed", "error", "skipped", "skipped", "skipped"]);
+    await eventually("the end of its processes", 20_000, () => Promise.resolve(processesBelow(root).every((one) => running.includes(one))));
+    expect((await current("prod")).version).toBe(before.version);
+  }
+
   test(
-    "23: a plain deploy uploads sources where the settings say so; they are installed, bundled and deployed on the server",
+    "23: a plain deploy uploads sources where the settings say so; those that do not build change nothing, others are installed, bundled, deployed",
     { timeout: SOURCE_TIMEOUT_MS + 60_000 },
     async () => {
       const settings = `/api/v1/projects/${sluice.credentials.projectRef}/prod/deploy-settings`;
       expect((await send("prod", "PUT", settings, { buildPath: "native" })).status).toBe(200);
       const source = makeStandaloneProject();
+      await expectFailingBuild(source.dir);
       const { code, output } = await deploy([], source.dir, SOURCE_TIMEOUT_MS);
       source.remove();
       expect(code, output).toBe(0);

@@ -18,14 +18,14 @@ import { type Sluice, startSluice } from "../e2e/support/sluice";
 import { Balancer } from "./support/balancer";
 import { Fleet } from "./support/fleet";
 import { AGENT_POINTS, HOLD_POINTS, type HoldPoint } from "./support/holds";
-import { processesBelow, rootOf } from "./support/leftovers";
+import { processesBelow, rootOf } from "../e2e/support/leftovers";
 
 const ROUNDS = [1, 2, 3, 4, 5];
 const WAIT_MS = 120_000;
 const TEST_TIMEOUT_MS = 400_000;
 const SETUP_TIMEOUT_MS = 400_000;
 /** By default a process that has stopped answering is given more time than these tests have. */
-const TIMEOUTS = { SLUICE_START_TIMEOUT_MS: "5000", SLUICE_HEARTBEAT_TIMEOUT_MS: "10000", DEPLOYER_LEASE_MS: "3000" };
+const TIMEOUTS = { SLUICE_START_TIMEOUT_MS: "20000", SLUICE_HEARTBEAT_TIMEOUT_MS: "60000", DEPLOYER_LEASE_MS: "3000" };
 
 type Stores = { services: TestServices; redis: PrivateRedis };
 

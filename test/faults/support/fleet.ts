@@ -15,11 +15,8 @@ const END_TIMEOUT_MS = 180_000;
 const SETTING_SQL =
   "INSERT INTO deploy_setting (environment_id, hold_response, concurrent_builds) VALUES ($1, false, 50) " +
   "ON CONFLICT (environment_id) DO UPDATE SET hold_response = false, concurrent_builds = 50";
-/** The last phase first: a deployment that is held late needs builder and agent before the others take their time. */
-const ORDER: readonly (readonly Step[])[] = [
-  ["finalizing", "network"],
-  ["deploying", "building", "starting", "queued"],
-];
+/** Late phases first: an agent makes one build at a time, and one that is held in its hands keeps the others waiting. */
+const ORDER: readonly (readonly Step[])[] = [["finalizing", "network"], ["deploying"], ["building", "starting", "queued"]];
 
 export class Fleet {
   private constructor(
@@ -48,8 +45,17 @@ export class Fleet {
     return place;
   }
 
-  /** Deploys to the environments of these phases, each held at its point; resolves when all of them are there. */
+  /** Deploys to the environments of these phases, each held at its point; resolves when all of them are there. Holds none if it fails. */
   async holdAll(points: Partial<Record<Step, HoldPoint>>): Promise<Held[]> {
+    try {
+      return await this.tryToHoldAll(points);
+    } catch (error) {
+      await this.holds.release();
+      throw error;
+    }
+  }
+
+  private async tryToHoldAll(points: Partial<Record<Step, HoldPoint>>): Promise<Held[]> {
     const held: Held[] = [];
     for (const steps of ORDER) {
       const wave = steps.flatMap((step) => (points[step] ? [{ place: this.place(step), point: points[step] }] : []));
