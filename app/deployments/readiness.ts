@@ -1,4 +1,5 @@
 /** How many regions must be healthy before a deployment goes on, and what is said when they are not. */
+import { plural } from "../utils/format";
 
 /** `min2`: two, or the only one. `all-but-one`: one may be missing. `all`: none may. */
 export type ReadinessRule = "min2" | "all-but-one" | "all";
@@ -47,7 +48,7 @@ export function judgeReadiness(rule: ReadinessRule, regions: readonly RegionHeal
       kind: "hopeless",
       healthy,
       required,
-      text: `Only ${healthy} of ${regions.length} regions can become healthy, ${required} required. ${reasons(lost)}`,
+      text: `Only ${healthy} of ${plural(regions.length, "region")} can become healthy, ${required} required. ${reasons(lost)}`,
     };
   }
   return { kind: "waiting", healthy, required };
@@ -57,7 +58,7 @@ export function judgeReadiness(rule: ReadinessRule, regions: readonly RegionHeal
 export function readinessTimeoutText(rule: ReadinessRule, regions: readonly RegionHealth[], minutes: number): string {
   const healthy = regions.filter((region) => region.running >= region.required);
   const missing = regions.filter((region) => region.running < region.required);
-  return `Only ${healthy.length} of ${regions.length} regions became healthy within ${minutes} min, ${requiredRegions(rule, regions.length)} required. ${reasons(missing)}`;
+  return `Only ${healthy.length} of ${plural(regions.length, "region")} became healthy within ${minutes} min, ${requiredRegions(rule, regions.length)} required. ${reasons(missing)}`;
 }
 
 function reasons(regions: readonly RegionHealth[]): string {

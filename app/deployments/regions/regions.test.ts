@@ -218,7 +218,7 @@ describe("reports and health", () => {
     await report(agent, [instance(id, { state: "failed", message: "crash loop: exit code 1", pid: null, restarts: 5 })]);
     expect(judgeReadiness("min2", await f.app.regions.health(id))).toMatchObject({
       kind: "hopeless",
-      text: "Only 0 of 1 regions can become healthy, 1 required. sick: crash loop: exit code 1",
+      text: "Only 0 of 1 region can become healthy, 1 required. sick: crash loop: exit code 1",
     });
   });
 });
