@@ -10,7 +10,7 @@ import { openStores, rememberSecrets, type Stores } from "./platform/embedded/st
 import { createHttpServer, type HttpServer } from "./platform/httpServer.server";
 import { createLogger, errorMessage, type Logger } from "./platform/logger";
 import { applyMigrations, migrationSets } from "./platform/migrate.server";
-import { setApp, startApp, type StartedApp } from "./wiring.server";
+import { getApp, setApp, startApp, type StartedApp } from "./wiring.server";
 
 /** SIGTERM to exit is at most 10 s: requests get most of it, the stores the rest. */
 const REQUESTS_GRACE_MS = 4_000;
@@ -58,7 +58,11 @@ function storesOptions(env: ParsedEnv, dataDir: string, log: Logger): Parameters
 }
 
 function createListener(build: ServerBuild, env: Env, log: Logger): ReturnType<typeof createDispatcher> {
-  const pages = createPages(build, { root: process.cwd(), mode: env.NODE_ENV });
+  const pages = createPages(build, {
+    root: process.cwd(),
+    mode: env.NODE_ENV,
+    assertSameOrigin: (sender) => getApp().auth.assertSameOrigin(sender),
+  });
   return createDispatcher({ routes: build.routes, log, fallback: (request, response) => void pages(request, response) });
 }
 

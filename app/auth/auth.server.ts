@@ -27,7 +27,7 @@ import { LoginLinks } from "./loginLinks.server";
 import { hashPassword, verifyPassword } from "./password.server";
 import { PersonalAccessTokens } from "./personalAccessTokens.server";
 import { signPublicToken } from "./publicToken.server";
-import { assertSameOrigin } from "./sameOrigin.server";
+import { assertSameOrigin, type Sender } from "./sameOrigin.server";
 import { Sessions } from "./sessions.server";
 import type { Auth as AuthPort, UserCaller } from "./types";
 
@@ -55,7 +55,7 @@ export type Auth = AuthPort & {
   /** Throws AppError 400 for a bad new password, 403 for a wrong current one. Other sessions of the user end. */
   changePassword(input: { userId: string; current: string; next: string; request: Request }): Promise<void>;
   /** Throws AppError 403 for a form that another site sent. */
-  assertSameOrigin(request: Request): void;
+  assertSameOrigin(request: Sender): void;
   /** Signs a public token for an environment with its current key. Throws 400 for a lifetime out of range. */
   signPublicToken(env: EnvironmentView, token: PublicTokenRequest): string;
 };
