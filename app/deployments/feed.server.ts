@@ -8,6 +8,8 @@ import { errorMessage, type Logger } from "../platform/logger";
 import type { Phase } from "./phases";
 import type { DeploymentFeed, Unsubscribe } from "./ports";
 
+/** Every server process holds one connection of this name for as long as it runs. */
+export const FEED_CONNECTION_NAME = "sluice-deployment-feed";
 const CHANNELS = { deployment: "sluice_deployment", detail: "sluice_deployment_detail", topology: "sluice_topology" };
 /** The one key of listeners that hear of every deployment. */
 const ANY = "*";
@@ -70,7 +72,7 @@ class Feed implements ListeningFeed {
     this.everywhere = new Listeners(log);
     this.connection = createListenConnection({
       databaseUrl,
-      name: "sluice-deployment-feed",
+      name: FEED_CONNECTION_NAME,
       channels: Object.values(CHANNELS),
       ...TIMING,
       onConnected: () => this.tellEveryone(),

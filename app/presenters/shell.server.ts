@@ -2,19 +2,31 @@
 import type { UserCaller } from "../auth/types";
 import type { ProjectSummary } from "../environments/tenancy/tenancy.server";
 import { withDeadline } from "../platform/deadline";
+import { presentActivity, presentInstallation } from "./activity.server";
 import type { ShellData, ShellEnvironment, ShellHealth, ShellProject } from "./shellView";
 import type { App } from "../wiring.server";
 
-export type ShellApp = Pick<App, "environments" | "store" | "index" | "config">;
+export type ShellApp = Pick<App, "environments" | "store" | "index" | "deployments" | "clock" | "config">;
+/** The environment that an address names, if it does. */
+export type ShellAddress = { org?: string; project?: string; env?: string };
 type PathOf = (org: string, project: string, env: string) => string;
 
 const HEALTH_TIMEOUT_MS = 1_000;
 
+type ShellInput = { user: UserCaller; pathOf: PathOf; address: ShellAddress };
+
 /** Everything but the flash. `pathOf`: how an environment's pages are addressed. */
-export async function presentShell(app: ShellApp, user: UserCaller, pathOf: PathOf): Promise<Omit<ShellData, "flash">> {
+export async function presentShell(app: ShellApp, { user, pathOf, address }: ShellInput): Promise<Omit<ShellData, "flash">> {
   const projects = await presentProjects(app, user, pathOf);
   const first = projects[0]?.environments[0];
-  return { email: user.email, version: app.config.version, projects, health: await readHealth(app, first?.id ?? null) };
+  const here = environmentAt(projects, address);
+  const [health, activity] = await Promise.all([readHealth(app, first?.id ?? null), here ? presentActivity(app, here.id) : null]);
+  return { email: user.email, version: app.config.version, projects, health, activity };
+}
+
+function environmentAt(projects: readonly ShellProject[], address: ShellAddress): ShellEnvironment | undefined {
+  const project = projects.find((candidate) => candidate.orgSlug === address.org && candidate.slug === address.project);
+  return project?.environments.find((candidate) => candidate.slug === address.env);
 }
 
 /** Projects of the person with their environments, oldest first. */
@@ -53,19 +65,20 @@ export async function homePath(app: Pick<App, "environments">, user: UserCaller,
 }
 
 async function readHealth(app: ShellApp, envId: string | null): Promise<ShellHealth> {
-  const [postgresMs, redisMs] = await Promise.all([
+  const [postgres, redis, installation] = await Promise.all([
     timed(() => app.store.ping()),
-    envId === null ? Promise.resolve(null) : timed(() => app.index.counts(envId)),
+    envId === null ? null : timed(() => app.index.counts(envId)),
+    timed(() => presentInstallation(app)),
   ]);
-  return { postgresMs, redisMs };
+  return { postgresMs: postgres?.ms ?? null, redisMs: redis?.ms ?? null, installation: installation?.value ?? null };
 }
 
-/** Milliseconds that the call took, or null when it failed or took longer than a second. */
-async function timed(call: () => Promise<unknown>): Promise<number | null> {
+/** The answer and the milliseconds that it took, or null when the call failed or took longer than a second. */
+async function timed<T>(call: () => Promise<T>): Promise<{ value: T; ms: number } | null> {
   const begin = performance.now();
   try {
-    await withDeadline(call(), HEALTH_TIMEOUT_MS);
-    return performance.now() - begin;
+    const value = await withDeadline(call(), HEALTH_TIMEOUT_MS);
+    return { value, ms: performance.now() - begin };
   } catch {
     return null;
   }

@@ -12,11 +12,11 @@ import { presentShell } from "../presenters/shell.server";
 import { getApp } from "../wiring.server";
 
 /** Projects, health, and the result of the last action, which is shown once. */
-export function loader({ request }: LoaderFunctionArgs) {
+export function loader({ request, params }: LoaderFunctionArgs) {
   return asPage(async () => {
     const user = await requireUser(request);
     const flash = flashOf(request);
-    const shell: ShellData = { ...(await presentShell(getApp(), user, environmentPath)), flash };
+    const shell: ShellData = { ...(await presentShell(getApp(), { user, pathOf: environmentPath, address: params })), flash };
     const headers: Record<string, string> = flash ? { "set-cookie": CLEAR_FLASH } : {};
     return data({ shell, csrf: csrfToken(request) }, { headers });
   });

@@ -143,6 +143,7 @@ export function pageView(phase: Phase, steps: StepRecord[], terminal: boolean): 
           why: ["Because."],
           next: ["Fix it."],
           full: "It broke\nin full",
+          missing: { name: "ALERTS_WEBHOOK_URL", envSlug: "prod" },
         }
       : null,
     outcome: failed
@@ -152,7 +153,14 @@ export function pageView(phase: Phase, steps: StepRecord[], terminal: boolean): 
     details: [{ name: "Short code", value: [{ code: "h7k2m9qd" }] }],
     tasks: [{ slug: "hello", file: "src/trigger/hello.ts", detail: "0 2 * * * UTC" }],
     history: [{ generation: 1, text: ["Promoted: ", { code: "20261121.3" }], by: "admin", at: NOW }],
-    ...{ actions, href: `${BASE}/deployments/h7k2m9qd`, listHref: `${BASE}/deployments`, logHref: "/resources/log", readyHref: null },
+    ...{
+      actions,
+      href: `${BASE}/deployments/h7k2m9qd`,
+      listHref: `${BASE}/deployments`,
+      variablesHref: `${BASE}/variables`,
+      logHref: "/resources/log",
+      readyHref: null,
+    },
   };
 }
 

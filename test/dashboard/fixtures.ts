@@ -31,7 +31,8 @@ export const shell: ShellData = {
   email: "admin@sluice.local",
   version: "0.1.0",
   projects: [project],
-  health: { postgresMs: 1.2, redisMs: 0.2 },
+  health: { postgresMs: 1.2, redisMs: 0.2, installation: { processes: 3, regions: 2, connected: 2 } },
+  activity: { executing: 50, deploying: 1 },
   flash: null,
 };
 

@@ -34,7 +34,7 @@ describe("every page", () => {
   }
 
   it("sends the session's token with every form that changes something", async () => {
-    for (const name of ["runs", "run", "keys", "tokens", "test"]) {
+    for (const name of ["runs", "run", "keys", "tokens", "variables", "test"]) {
       const html = await renderAt(stories[name]?.() ?? runsStory());
       for (const form of html.split("<form").slice(1)) {
         if (!form.includes('method="post"') || form.includes('action="/resources/theme"')) continue;

@@ -6,6 +6,7 @@ import { RunsFigures } from "~/components/runs/RunsFigures";
 import { RunsList } from "~/components/runs/RunsList";
 import { EnvironmentCard } from "~/components/settings/EnvironmentCard";
 import { CreateToken, NewTokenBanner, TokensTable } from "~/components/settings/Tokens";
+import { VariablesPage } from "~/components/settings/Variables";
 import { TestForm } from "~/components/settings/TestForm";
 import { ApprovalPage } from "~/components/shell/ApprovalPage";
 import { LoginForm, LoginPage } from "~/components/shell/LoginPage";
@@ -86,6 +87,15 @@ const card = {
   pausedAt: NOW - 60_000,
 };
 
+function variablesStory(edited: string): ReactElement {
+  const variable = (name: string, isSecret: boolean) => {
+    const editing = name === edited;
+    return { name, isSecret, updatedAt: NOW - 3_600_000, value: editing ? "https://api.example" : null, editing };
+  };
+  const rows = [variable("API_KEY", true), variable("API_URL", false), variable("MAIL_FROM", false)];
+  return <VariablesPage view={{ envSlug: "prod", asOf: NOW, rows, adding: null }} path={`${BASE}/variables`} refused={null} />;
+}
+
 export const stories: Record<string, () => ReactElement> = {
   runs: () => runsStory(),
   run: () => runStory(),
@@ -134,6 +144,7 @@ export const stories: Record<string, () => ReactElement> = {
         </div>
       </>
     ),
+  variables: () => framed([{ label: "Environment variables" }], variablesStory("API_URL")),
   test: () =>
     framed(
       [{ label: "Test" }],

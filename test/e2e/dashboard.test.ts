@@ -90,6 +90,36 @@ test("the page of a failed run shows its error and its attempts", async () => {
     .waitFor();
 });
 
+test("a variable is added without JavaScript, revealed, and deleted", async () => {
+  const state = await page.context().storageState();
+  const context = await browser.newContext({ javaScriptEnabled: false, storageState: state });
+  const plain = await context.newPage();
+  await plain.goto(page.url().replace(/\/runs.*/, "/variables"));
+  await plain.getByLabel("Name").fill("SHOP_URL");
+  await plain.getByLabel("Value").fill("https://shop.example");
+  await plain.getByRole("button", { name: "Add variable" }).click();
+  await plain.getByText("SHOP_URL is added to dev.").waitFor();
+  expect(await plain.getByText("https://shop.example").count()).toBe(0);
+  await plain.getByRole("link", { name: "Reveal value of SHOP_URL" }).click();
+  await plain.getByText("https://shop.example").waitFor();
+  await plain.getByLabel("Delete SHOP_URL").click();
+  await plain.getByRole("button", { name: "Delete variable" }).click();
+  await plain.getByText("SHOP_URL is deleted.").waitFor();
+  await context.close();
+});
+
+test("a form of another site is refused with a page that says so", async () => {
+  for (const origin of ["https://evil.example", "null"]) {
+    const answer = await fetch(`${sluice.origin}/login`, {
+      method: "POST",
+      headers: { origin },
+      body: new URLSearchParams({ email: "a" }),
+    });
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain("This form was sent from another site.");
+  }
+});
+
 test("the same pages work without JavaScript", async () => {
   const state = await page.context().storageState();
   const context = await browser.newContext({ javaScriptEnabled: false, storageState: state });

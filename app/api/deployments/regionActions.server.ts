@@ -1,10 +1,8 @@
 /** What the regions page does: agent tokens and new regions. */
-import type { AuditEvent } from "../../deployments/ports";
-import { inTransaction } from "../../platform/db.server";
 import { AppError } from "../../utils/appError";
 import type { Flash } from "../cookies.server";
-import { userActor } from "./deploymentActions.server";
 import { field, type EnvironmentPage } from "../page.server";
+import { auditPage } from "../pageAudit.server";
 import { unknownIntent } from "../runActions.server";
 
 export type RegionsOutcome =
@@ -15,7 +13,7 @@ export type RegionsOutcome =
 /** Throws AppError 400 for another intent, 404 for a region or token that is not there. */
 export async function changeRegions(page: EnvironmentPage, form: FormData, request: Request): Promise<RegionsOutcome> {
   const intent = field(form, "intent");
-  const audit = (event: string, meta: Record<string, unknown>) => writeAudit(page, request, { event, meta });
+  const audit = (event: string, meta: Record<string, unknown>) => auditPage(page, request, { event, meta });
   if (intent === "create-token") {
     const region = (await page.app.regions.directory.list()).find((candidate) => candidate.id === field(form, "region"));
     if (!region) throw new AppError("region_not_found", 404, "There is no such region. It may have been removed.");
@@ -48,15 +46,4 @@ async function createRegion(
     if (error instanceof AppError && error.status === 400) return { kind: "refused", error: error.message };
     throw error;
   }
-}
-
-function writeAudit(
-  { app, env, user }: EnvironmentPage,
-  request: Request,
-  { event, meta }: Pick<AuditEvent, "event" | "meta">
-): Promise<void> {
-  const place = { organizationId: env.organization.id, projectId: env.project.id, environmentId: env.id, deploymentId: null };
-  return inTransaction(app.deployments.pool, (tx) =>
-    app.deployments.audit.write(tx, { event, meta, actor: userActor(request, user), ...place })
-  );
 }

@@ -1,9 +1,12 @@
+import { Link } from "@remix-run/react";
 import { CopyButton } from "~/components/ui/CopyButton";
 import { Words } from "~/components/ui/Words";
 import type { FailureView } from "~/presenters/deployments/views";
 
-/** The error, then where, why and next; the full text on request. */
-export function FailurePanel({ failure }: { failure: FailureView }) {
+type Props = { failure: FailureView; variablesHref: string };
+
+/** The error, then where, why and next; the full text on request. A variable that was missed is one click away. */
+export function FailurePanel({ failure, variablesHref }: Props) {
   return (
     <div className="errbox">
       <p className="mono">{failure.title}</p>
@@ -21,7 +24,14 @@ export function FailurePanel({ failure }: { failure: FailureView }) {
           <Words words={failure.next} />
         </dd>
       </dl>
-      <FullError text={failure.full} />
+      <div className="acts">
+        {failure.missing === null ? null : (
+          <Link className="btn sm" to={`${variablesHref}?add=${encodeURIComponent(failure.missing.name)}`}>
+            Add {failure.missing.name} to {failure.missing.envSlug}
+          </Link>
+        )}
+        <FullError text={failure.full} />
+      </div>
     </div>
   );
 }

@@ -103,9 +103,10 @@ function bodyOf(row: PhaseView, view: DeploymentView): ReactNode {
 }
 
 /** The explained failure in its own row; elsewhere the full text, where it says more than the sentence. */
-function errorOf(row: PhaseView, { failure }: DeploymentView): ReactNode {
+function errorOf(row: PhaseView, { failure, variablesHref }: DeploymentView): ReactNode {
   if (row.state !== "error") return null;
-  if (failure && (failure.step === row.step || failure.step === null)) return <FailurePanel key="failure" failure={failure} />;
+  if (failure && (failure.step === row.step || failure.step === null))
+    return <FailurePanel key="failure" failure={failure} variablesHref={variablesHref} />;
   if (!row.error?.includes("\n")) return null;
   return (
     <div key="error">

@@ -40,7 +40,7 @@ export function ErrorPage({ inShell = false }: { inShell?: boolean }) {
 
 /** The list that the page was opened from, as far as the address tells. */
 function listOf(pathname: string): { href: string; name: string } | null {
-  const [href, name] = /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|deployments|regions)/.exec(pathname) ?? [];
+  const [href, name] = /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|deployments|regions|variables)/.exec(pathname) ?? [];
   return href && name ? { href, name } : null;
 }
 

@@ -1,27 +1,43 @@
 import { Link, useLocation } from "@remix-run/react";
-import { Activity, ChevronsUpDown, KeyRound, Package, Server, Terminal, UserRound, type LucideIcon } from "lucide-react";
+import { Activity, Braces, ChevronsUpDown, KeyRound, Package, Server, Terminal, UserRound, type LucideIcon } from "lucide-react";
 import { Mark } from "~/components/ui/Mark";
 import { FormToken } from "~/components/ui/forms";
-import type { ShellData, ShellHealth, ShellPlace } from "~/presenters/shellView";
+import { useActivity } from "~/hooks/useActivity";
+import type { ShellActivity, ShellData, ShellHealth, ShellInstallation, ShellPlace } from "~/presenters/shellView";
+import { formatCount, plural } from "~/utils/format";
 import { glyphOf } from "./place";
 
-type Item = { label: string; href: string; icon: LucideIcon };
+/** `count`: what is live, in words for those who do not see the number's place. */
+type Item = { label: string; href: string; icon: LucideIcon; count?: { shown: string; rest: string; isMoving?: boolean } | null };
 type Group = { title: string; items: Item[] };
 
-function groupsOf(base: string): Group[] {
+function groupsOf(base: string, activity: ShellActivity | null): Group[] {
+  const executing = activity?.executing ?? 0;
+  const deploying = activity?.deploying ?? 0;
   return [
     {
       title: "Work",
       items: [
-        { label: "Runs", href: `${base}/runs`, icon: Activity },
+        {
+          label: "Runs",
+          href: `${base}/runs`,
+          icon: Activity,
+          count: executing > 0 ? { shown: formatCount(executing), rest: " executing" } : null,
+        },
         { label: "Test", href: `${base}/test`, icon: Terminal },
       ],
     },
     {
       title: "Ship",
       items: [
-        { label: "Deployments", href: `${base}/deployments`, icon: Package },
+        {
+          label: "Deployments",
+          href: `${base}/deployments`,
+          icon: Package,
+          count: deploying > 0 ? { shown: `${formatCount(deploying)} live`, rest: "", isMoving: true } : null,
+        },
         { label: "Regions", href: `${base}/regions`, icon: Server },
+        { label: "Environment variables", href: `${base}/variables`, icon: Braces },
       ],
     },
     {
@@ -40,6 +56,7 @@ type Props = { shell: ShellData; place: ShellPlace | null; open: boolean; onNavi
 export function Nav({ shell, place, open, onNavigate }: Props) {
   const { pathname } = useLocation();
   const home = place ?? firstPlace(shell);
+  const activity = useActivity(place?.environment.id ?? null, shell.activity);
   return (
     <aside className={open ? "nav open" : "nav"} id="nav" aria-label="Main">
       <Link className="brand" to="/" onClick={onNavigate}>
@@ -48,7 +65,7 @@ export function Nav({ shell, place, open, onNavigate }: Props) {
       </Link>
       {home ? <Switcher shell={shell} place={home} pathname={pathname} /> : null}
       <nav onClick={onNavigate}>
-        {(home ? groupsOf(home.environment.href) : []).map((group) => (
+        {(home ? groupsOf(home.environment.href, activity) : []).map((group) => (
           <div key={group.title}>
             <h3>{group.title}</h3>
             {group.items.map((item) => (
@@ -68,6 +85,12 @@ function NavLink({ item, current }: { item: Item; current: boolean }) {
     <Link to={item.href} prefetch="intent" aria-current={current ? "page" : undefined}>
       <Icon className="i" aria-hidden="true" />
       {item.label}
+      {item.count ? (
+        <span className={item.count.isMoving ? "n on" : "n"}>
+          {item.count.shown}
+          <span className="vh">{item.count.rest}</span>
+        </span>
+      ) : null}
     </Link>
   );
 }
@@ -75,7 +98,8 @@ function NavLink({ item, current }: { item: Item; current: boolean }) {
 /** A `details`, so that it opens without JavaScript; choosing an environment keeps the page where it exists there. */
 function Switcher({ shell, place, pathname }: { shell: ShellData; place: ShellPlace; pathname: string }) {
   const page =
-    /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|test|keys|deployments|regions|deploy-settings)/.exec(pathname)?.[1] ?? "runs";
+    /^\/orgs\/[^/]+\/projects\/[^/]+\/env\/[^/]+\/(runs|test|keys|deployments|regions|variables|deploy-settings)/.exec(pathname)?.[1] ??
+    "runs";
   return (
     <details className="switcher" key={pathname}>
       <summary className="switch" aria-label={`Project ${place.project.name}, environment ${place.environment.slug}. Switch`}>
@@ -135,13 +159,23 @@ function Health({ health }: { health: ShellHealth }) {
     <>
       <div className="row">
         <i className={healthy ? "dot ok" : "dot bad"} />
-        <b>{healthy ? "Healthy" : "Degraded"}</b>
+        <b className="grow">{healthy ? "Healthy" : "Degraded"}</b>
+        {health.installation ? <span className="num">{processWords(health.installation.processes)}</span> : null}
       </div>
       <div className="num">
         {part("Postgres", health.postgresMs)} · {part("Redis", health.redisMs)}
       </div>
+      {health.installation ? <div className="num">{regionWords(health.installation)}</div> : null}
     </>
   );
+}
+
+function processWords(processes: number): string {
+  return processes === 1 ? "1 process" : `${formatCount(processes)} processes`;
+}
+
+function regionWords({ regions, connected }: ShellInstallation): string {
+  return regions === 0 ? "No region yet" : `${formatCount(connected)} of ${plural(regions, "region")} connected`;
 }
 
 function firstPlace(shell: ShellData): ShellPlace | null {

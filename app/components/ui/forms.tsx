@@ -21,12 +21,12 @@ export function FormToken({ intent }: { intent?: string }) {
 type FieldProps = InputHTMLAttributes<HTMLInputElement> & { id: string; label: string; help?: ReactNode; error?: string | null };
 
 /** Label above, help and error below, tied to the input. */
-export function Field({ id, label, help, error, ...input }: FieldProps) {
+export function Field({ id, label, help, error, className = "input", ...input }: FieldProps) {
   const describedBy = [help ? `${id}-help` : "", error ? `${id}-error` : ""].filter(Boolean).join(" ") || undefined;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input {...input} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={describedBy} />
+      <input {...input} id={id} className={className} aria-invalid={error ? true : undefined} aria-describedby={describedBy} />
       {help ? (
         <span className="help" id={`${id}-help`}>
           {help}

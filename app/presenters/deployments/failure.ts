@@ -40,6 +40,7 @@ export function explainFailure(facts: FailureFacts): FailureView {
     .join("\n")
     .slice(0, MOST_SEARCHED);
   const rule = ruleFor(facts, all);
+  const missing = MISSING_VARIABLE.exec(all)?.[1];
   return {
     step: facts.step,
     title: message.slice(0, LONGEST_TITLE),
@@ -47,6 +48,7 @@ export function explainFailure(facts: FailureFacts): FailureView {
     why: rule.why(facts, all),
     next: rule.next(facts, all),
     full: fullOf(facts),
+    missing: missing ? { name: missing, envSlug: facts.envSlug } : null,
   };
 }
 

@@ -98,6 +98,7 @@ export async function presentDeployment(app: DeploymentPageApp, input: Deploymen
     actions: deploymentActions(await actionFacts(app, facts)),
     href,
     listHref: `${base}/deployments`,
+    variablesHref: `${base}/variables`,
     logHref: `/resources/envs/${row.environmentId}/deployments/${row.shortCode}/log`,
     readyHref: row.phase === "ready" || row.phase === "stopped" ? href : null,
   };

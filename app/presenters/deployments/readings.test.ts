@@ -89,6 +89,7 @@ describe("a failure", () => {
     expect(words(explainFailure(facts({ full: "ENOSPC: no space left on device" })).why)).toContain("no disk space");
     const view = explainFailure(facts({ error: { name: "Error", message: "STRIPE_KEY is not set" }, envSlug: "staging" }));
     expect(words(view.next)).toBe("Add STRIPE_KEY to staging, or read it inside run(). Then deploy again.");
+    expect(view.missing).toEqual({ name: "STRIPE_KEY", envSlug: "staging" });
   });
 });
 

@@ -96,7 +96,16 @@ export type InstanceView = {
 };
 
 /** Where, why, next: what a failure page says first. */
-export type FailureView = { step: Step | null; title: string; where: Words; why: Words; next: Words; full: string };
+export type FailureView = {
+  step: Step | null;
+  title: string;
+  where: Words;
+  why: Words;
+  next: Words;
+  full: string;
+  /** The environment variable that the code missed. */
+  missing: { name: string; envSlug: string } | null;
+};
 
 export type OutcomeView = { kind: "ok" | "hold"; title: Words; text: string; link: { label: string; href: string } | null };
 export type FactView = { name: string; value: Words };
@@ -131,6 +140,7 @@ export type DeploymentView = {
   /** Path of the deployment's page; the other pages are below it. */
   href: string;
   listHref: string;
+  variablesHref: string;
   /** Of the log as plain text, and of ranges of it as JSON. */
   logHref: string;
   /** Set once it is ready: the progress page leads there after it has shown the last phase. */
