@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { guardWorker } from "./workerGuard";
 
 /** Fields of `build.json` that hold paths; `files[].out` is the ninth. */
 const BUILD_FIELDS = [
@@ -56,6 +57,8 @@ export function relocate({ dir, processKeepAlive }: RelocateOptions): Relocated 
   save(dir, "build.json", relocateBuild(build, builtAt, root));
   const moved = relocateIndex(index, indexedAt, root);
   if (processKeepAlive && index.processKeepAlive === undefined) moved.processKeepAlive = { enabled: true };
+  const worker = moved.workerEntryPoint;
+  if (typeof worker === "string" && worker.startsWith(root)) moved.workerEntryPoint = guardWorker(root, worker);
   save(dir, "index.json", moved);
   return { controllerEntryPoint: root + entry };
 }
@@ -68,9 +71,8 @@ export function relocateBuild(build: Record<string, unknown>, from: string, to: 
   return moved;
 }
 
-/** Paths of `index.json`, at the top and inside tasks. */
-export /** The entry points in `index.json`, of the whole and of tasks. */
-function relocateIndex(index: Record<string, unknown>, from: string, to: string): Record<string, unknown> {
+/** Entry points in `index.json`, at the top and inside tasks. */
+export function relocateIndex(index: Record<string, unknown>, from: string, to: string): Record<string, unknown> {
   const within = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(within);
     return typeof value === "object" && value !== null ? relocateIndex(value as Record<string, unknown>, from, to) : value;

@@ -1,0 +1,58 @@
+/** Real processes: a controller that leads a group, the task that it forked, and what the task started. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { startTimeOf } from "../replicas/proc";
+import { eventually } from "../testing/fixture";
+import { guardWorker } from "./workerGuard";
+
+const CONTROLLER = `
+import { fork } from "node:child_process";
+const task = fork(process.argv[2], [], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+task.on("message", (pids) => process.stdout.write(JSON.stringify(pids)));
+task.stdout.resume();
+`;
+const WORKER = `
+import { spawn } from "node:child_process";
+process.on("uncaughtException", (error) => console.error(error));
+const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+process.send([process.pid, child.pid]);
+setInterval(() => console.log("still here"), 5);
+`;
+
+let dir: string;
+let pids: number[];
+beforeEach(() => {
+  dir = mkdtempSync(path.join(os.tmpdir(), "sluice-guard-"));
+  pids = [];
+  writeFileSync(path.join(dir, "controller.mjs"), CONTROLLER);
+  writeFileSync(path.join(dir, "worker.mjs"), WORKER);
+});
+afterEach(() => {
+  for (const pid of pids) if (startTimeOf(pid) !== null) process.kill(pid, "SIGKILL");
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A controller that was killed, once its task and the task's child run. */
+async function killController(worker: string): Promise<void> {
+  const controller = spawn(process.execPath, [path.join(dir, "controller.mjs"), worker], {
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  controller.stdout.once("data", (text: Buffer) => (pids = JSON.parse(text.toString()) as number[]));
+  await eventually("the task", () => pids.length === 2);
+  controller.kill("SIGKILL");
+  await new Promise((resolve) => controller.once("exit", resolve));
+}
+
+it("a task whose controller was killed ends, with what it started, though no agent lives", async () => {
+  await killController(guardWorker(dir, path.join(dir, "worker.mjs")));
+  await eventually("the end of both", () => pids.every((pid) => startTimeOf(pid) === null), 5_000);
+});
+
+it("guards once, however often a release is relocated", () => {
+  const guard = guardWorker(dir, path.join(dir, "worker.mjs"));
+  expect(guardWorker(dir, guard)).toBe(guard);
+});
