@@ -123,6 +123,11 @@ export class Supervisor {
     if (release && replica.phase !== "gone" && replica.pid > 0) this.options.records.save(replica, release);
   }
 
+  /** Where the release of a replica lies; null when it is gone. */
+  releaseDirOf(replica: Replica): string | null {
+    return this.dirs.get(replica.name)?.dir ?? null;
+  }
+
   /** A poll of a replica arrived: it has no run, or not any more. */
   async asksForWork(replica: Replica): Promise<void> {
     if (replica.phase === "gone") return;

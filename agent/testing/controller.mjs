@@ -1,5 +1,5 @@
 // Speaks the run controller's side of the protocol in a hundred lines: tests of the agent start in milliseconds with it.
-// What a run does is in its payload: {sleepMs, orphan, hang, die, failWith, echoEnv}. `TEST_BOOT` in config.json: "crash" or "mute".
+// What a run does is in its payload: {sleepMs, orphan, hang, die, failWith, throwAt, echoEnv}. `TEST_BOOT` in config.json: "crash" or "mute".
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
@@ -48,6 +48,16 @@ async function perform(payload, envVars) {
   if (payload.die) process.kill(process.pid, "SIGKILL");
   await sleep(payload.sleepMs ?? 0);
   if (payload.echoEnv) return { ok: true, output: JSON.stringify({ controller: { ...process.env }, task: envVars }) };
+  if (payload.throwAt)
+    return {
+      ok: false,
+      error: {
+        type: "BUILT_IN_ERROR",
+        name: "Error",
+        message: `at ${process.cwd()}`,
+        stackTrace: `Error: no\n    at run (file://${process.cwd()}/${payload.throwAt})`,
+      },
+    };
   if (payload.failWith)
     return { ok: false, error: { type: "STRING_ERROR", raw: payload.failWith }, retry: { timestamp: Date.now() + 10, delay: 10 } };
   return { ok: true, output: "done" };

@@ -13,6 +13,7 @@ import { collect, type HttpAnswer } from "../server/http";
 import { completeAnswerSchema, completionBodySchema, startAnswerSchema } from "../server/messages";
 import type { ServerClient } from "../server/serverClient";
 import { isFinal, type Spool, type Spooled } from "./spool";
+import { withProjectPaths } from "./stackTraces";
 import { answer, CONNECTION_TIMEOUT_MS, KEEPALIVE_MS, type WarmStarts } from "./warmStarts";
 
 const HOST = "127.0.0.1";
@@ -29,7 +30,7 @@ export type WorkloadServerOptions = {
   server: Pick<ServerClient, "forward">;
   spool: Pick<Spool, "deliver">;
   launcher: Pick<Launcher, "taskVariables">;
-  supervisor: Pick<Supervisor, "asksForWork" | "remember" | "drain">;
+  supervisor: Pick<Supervisor, "asksForWork" | "remember" | "drain" | "releaseDirOf">;
   /** A run showed that it was taken. */
   onTaken(replica: Replica, run: AssignedRun): void;
   /** An attempt ended; milliseconds since the hand-over. */
@@ -161,12 +162,13 @@ export class WorkloadServer {
     const text = body.toString("utf8");
     const completion = completionBodySchema.safeParse(parseOrNull(text));
     if (!completion.success) return answer(response, 400, { error: `Not a completion: ${completion.error.message}` }, FINAL);
+    const dir = this.options.supervisor.releaseDirOf(replica);
     const item: Spooled = {
       runId: run.runId,
       snapshotId: call.snapshotId ?? run.snapshotId,
       environmentId: run.environmentId,
       runner: replica.name,
-      body: text,
+      body: dir === null ? text : withProjectPaths(text, dir),
       at: this.options.now(),
     };
     const reply = await this.options.spool.deliver(item, COMPLETE_WAIT_MS);

@@ -1,7 +1,7 @@
 /** A release as bytes. The same content always gives the same bytes, so its digest names it. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, type Dirent } from "node:fs";
-import { lstat, readdir, readlink } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -10,6 +10,7 @@ import tar from "tar-stream";
 import { BuildError } from "../errors";
 import { DEFAULT_LIMITS } from "./extract";
 import { canonicalManifests } from "./rewrite";
+import { isBundleMap, rootedMap } from "./sourceMaps";
 
 export type PackedRelease = {
   /** `sha256:<hex>` of the file. */
@@ -97,9 +98,9 @@ class Packer {
   }
 
   private async file(name: string): Promise<void> {
-    const replacement = this.replaced.get(name);
-    if (replacement) return this.write({ name, mode: 0o644 }, replacement);
     const file = path.join(this.root, name);
+    const replacement = this.replaced.get(name) ?? (isBundleMap(name) ? rootedMap(name, await readFile(file, "utf8")) : null);
+    if (replacement) return this.write({ name, mode: 0o644 }, replacement);
     const { size, mode } = await lstat(file);
     this.grow(size);
     const entry = this.pack.entry({ name, size, mode: mode & 0o111 ? 0o755 : 0o644, mtime: EPOCH, uid: 0, gid: 0 });
