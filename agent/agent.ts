@@ -7,6 +7,7 @@ import { errorMessage, type Logger } from "../app/platform/logger";
 import type { Loop } from "../app/platform/loop";
 import { adoptReplicas } from "./adoption";
 import { Builder, passedThrough } from "./build/builder";
+import { pathOfBuilds } from "./build/sandbox";
 import { followDesiredState } from "./desiredState";
 import { dequeueLoop } from "./dispatch/dequeueLoop";
 import { Dispatcher } from "./dispatch/dispatcher";
@@ -20,6 +21,7 @@ import { Pool } from "./replicas/pool";
 import { ReplicaRecords } from "./replicas/records";
 import { ReplicaSet } from "./replicas/replicaSet";
 import { Runs } from "./replicas/runs";
+import { bunFor } from "./replicas/runtimes";
 import { slotsByMemory } from "./replicas/slots";
 import { Supervisor } from "./replicas/supervisor";
 import { Notifications } from "./server/notifications";
@@ -155,13 +157,14 @@ export class RegionAgent {
 
   private createBuilder(): Builder {
     const { options, state, log, now } = this.deps;
+    const bun = bunFor(options.runtimes);
     return new Builder({
       url: options.url,
       headers: this.server.headers,
       root: path.join(sharedRoot(state.dataDir, this.isolation), "builds"),
       region: { name: options.region, packages: options.packages },
       uidOf: this.isolation.level === "L0" ? null : (name) => state.uidOf(name),
-      env: passedThrough(process.env),
+      env: { ...passedThrough(process.env), ...(bun === null ? {} : { PATH: pathOfBuilds(path.dirname(bun)) }) },
       makeRoom: () => void this.parts.releases.evict(0),
       log,
       now,

@@ -37,6 +37,15 @@ describe("parseOptions", () => {
     });
   });
 
+  it("knows Bun as a program and as a package, whichever was named", () => {
+    const bun = path.join(dir, "bun");
+    writeFileSync(bun, "");
+    const named = parseOptions([...REQUIRED, "--runtime", "bun-1.4=/opt/bun/bun", "--packages", "chromium"], {});
+    expect(named.packages).toEqual(["chromium", "bun"]);
+    const found = parseOptions([...REQUIRED, "--packages", "bun"], { PATH: `.:/nowhere:${dir}` });
+    expect(found.runtimes.get("bun")).toBe(bun);
+  });
+
   it("takes the token from the environment, and everything from a file", () => {
     expect(parseOptions(["--url", "https://s.test", "--region", "eu"], { SLUICE_AGENT_TOKEN: "tr_wgt_env" }).token).toBe("tr_wgt_env");
     const file = path.join(dir, "agent.json");
@@ -57,6 +66,8 @@ describe("parseOptions", () => {
     [[...REQUIRED, "--isolation", "L9"], "--isolation does not know L9"],
     [[...REQUIRED, "--name", "../x"], "--name takes"],
     [[...REQUIRED, "--runtime", "node-22"], "--runtime takes"],
+    [[...REQUIRED, "--runtime", "bun=/opt/bun-1.4"], "--runtime bun takes a file named bun"],
+    [[...REQUIRED, "--packages", "bun"], "PATH has none"],
     [[...REQUIRED, "--colour", "red"], "colour"],
     [["--file", "/nowhere.json"], "must be JSON with url, token and region"],
   ])("refuses %j", (args, text) => {

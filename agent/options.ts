@@ -1,9 +1,11 @@
 /** Command line of the agent. */
+import { existsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { agentFileSchema, agentRoleSchema, isolationSchema, MAX_SLOTS, type AgentFile, type AgentRole, type Isolation } from "./protocol";
 import { readJson } from "./files";
+import { isBun } from "./replicas/runtimes";
 
 export type AgentOptions = {
   url: string;
@@ -19,7 +21,7 @@ export type AgentOptions = {
   isolation: Isolation | null;
   /** How long SIGTERM waits for runs before they are left to the next agent; milliseconds. */
   drainMs: number;
-  /** Binaries of other versions of Node, by runtime name: `node-22` to `/opt/node22/bin/node`. */
+  /** Binaries of Bun and of other versions of Node, by runtime name: `node-22` to `/opt/node22/bin/node`. */
   runtimes: Map<string, string>;
   packages: string[];
   /** End when standard input does: the parent is gone. */
@@ -38,8 +40,8 @@ export const USAGE = `Usage: npm run agent -- --url <server> --token <tr_wgt_...
   --roles      runner, builder or both with a comma (default both)
   --isolation  L0, L1 or L2: use no more than this (default: the most that this machine allows)
   --drain-seconds  how long SIGTERM waits for runs; those that last longer are adopted by the next agent (default 60)
-  --runtime    node-22=/path/to/node, repeatable: other versions of Node
-  --packages   system packages that tasks may rely on, with commas
+  --runtime    node-22=/path/to/node or bun=/path/to/bun, repeatable: other versions of Node, and Bun
+  --packages   system packages that tasks may rely on, with commas; bun is found on PATH
 `;
 
 const FLAGS = {
@@ -64,6 +66,7 @@ export class UsageError extends Error {}
 /** Reads flags. Throws `UsageError`. */
 export function parseOptions(args: string[], env: Record<string, string | undefined>): AgentOptions {
   const flags = read(args);
+  const { runtimes, packages } = programsOf(flags, env);
   return {
     ...serverOf(flags, env),
     name: given(flags.name, nameOf),
@@ -72,8 +75,8 @@ export function parseOptions(args: string[], env: Record<string, string | undefi
     roles: rolesOf(flags.roles),
     isolation: given(flags.isolation, (text) => oneOf(isolationSchema, "--isolation", text)),
     drainMs: whole("--drain-seconds", flags["drain-seconds"], 0, 86_400) * 1_000,
-    runtimes: new Map((flags.runtime ?? []).map(runtimeOf)),
-    packages: listOf(flags.packages ?? ""),
+    runtimes,
+    packages,
     withParent: flags["with-parent"],
   };
 }
@@ -149,8 +152,32 @@ function listOf(text: string): string[] {
     .filter(Boolean);
 }
 
+/** Bun is both: a program that is started, and a package that the region advertises. */
+function programsOf(flags: Flags, env: Record<string, string | undefined>): Pick<AgentOptions, "runtimes" | "packages"> {
+  const runtimes = new Map((flags.runtime ?? []).map(runtimeOf));
+  const packages = new Set(listOf(flags.packages ?? ""));
+  if ([...runtimes.keys()].some(isBun)) packages.add("bun");
+  else if (packages.has("bun")) runtimes.set("bun", onPath("bun", env.PATH ?? "") ?? noBun());
+  return { runtimes, packages: [...packages] };
+}
+
+function noBun(): never {
+  throw new UsageError("--packages names bun, and PATH has none. Say where it is: --runtime bun=/path/to/bun");
+}
+
+function onPath(program: string, searchPath: string): string | null {
+  const files = searchPath
+    .split(path.delimiter)
+    .filter((dir) => path.isAbsolute(dir))
+    .map((dir) => path.join(dir, program));
+  return files.find((file) => existsSync(file)) ?? null;
+}
+
 function runtimeOf(text: string): [string, string] {
   const [name, file] = text.split("=");
-  if (name && file && path.isAbsolute(file)) return [name, file];
-  throw new UsageError(`--runtime takes a name and an absolute path, as in node-22=/opt/node22/bin/node, got ${text}`);
+  if (!name || !file || !path.isAbsolute(file))
+    throw new UsageError(`--runtime takes a name and an absolute path, as in node-22=/opt/node22/bin/node, got ${text}`);
+  // Run controllers look for it by this name.
+  if (isBun(name) && path.basename(file) !== "bun") throw new UsageError(`--runtime ${name} takes a file named bun, got ${file}`);
+  return [name, file];
 }

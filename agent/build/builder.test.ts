@@ -214,7 +214,7 @@ describe("builder", { timeout: 120_000 }, () => {
     const id = await f.deploy(await archiveOf({ ...bundle, "build.json": onBun }));
     const job = await f.ended(id);
     expect(job).toMatchObject({ state: "failed", outcome: { kind: "user", code: "packages_missing" } });
-    expect(String(job.outcome?.message)).toContain("--packages bun");
+    expect(String(job.outcome?.message)).toContain("--runtime bun=/path/to/bun");
   });
 
   it("matrix 13: says so when the indexer ends well without registering", async () => {

@@ -18,6 +18,11 @@ import { lastWords, plainLines } from "./log/terminal";
 const TAIL_CHARS = 16_000;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** PATH of builds; `more`: folders to look in last. */
+export function pathOfBuilds(...more: string[]): string {
+  return [path.dirname(process.execPath), SYSTEM_PATH, ...more].join(":");
+}
+
 export type SandboxOptions = {
   /** Names the build among everything that this agent runs; goes into the environment of its processes. */
   name: string;
@@ -120,7 +125,7 @@ export class Sandbox {
     const { uid, env, name } = this.options;
     const places = { HOME: this.home, TMPDIR: this.temporary };
     const variables: Variables = {
-      PATH: `${path.dirname(process.execPath)}:${SYSTEM_PATH}`,
+      PATH: pathOfBuilds(),
       LANG: "C.UTF-8",
       ...env,
       ...command.env,

@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
-import path from "node:path";
 import { asUser, homeOf, type IsolationLevel, type LaunchCommand, type Variables } from "../isolation/isolation";
 import type { DesiredDeployment } from "../protocol";
 import type { PreparedRelease } from "../releases/cache";
@@ -10,9 +9,7 @@ import type { DequeuedMessage } from "../server/messages";
 import { MARKER, startTimeOf } from "./proc";
 import type { ReplicaRecords } from "./records";
 import type { Machine, Replica } from "./replica";
-
-/** Flags of the controller itself; the process of the task gets its own from the machine of the run. */
-const CONTROLLER_FLAGS = ["--max-semi-space-size=2", "--max-old-space-size=192"];
+import { programFor, type Program, type Runtimes } from "./runtimes";
 
 export type LauncherOptions = {
   instanceName: string;
@@ -20,7 +17,7 @@ export type LauncherOptions = {
   isolation: IsolationLevel;
   uidOf(environmentId: string): number;
   homes: string;
-  runtimes: ReadonlyMap<string, string>;
+  runtimes: Runtimes;
   records: ReplicaRecords;
   now(): number;
 };
@@ -94,11 +91,11 @@ export class Launcher {
 
   private commandFor(name: string, secret: string, input: LaunchInput): LaunchCommand {
     const { isolation, uidOf, homes } = this.options;
-    const node = this.nodeFor(input.version.runtime);
+    const program = programFor(input.version.runtime, this.options.runtimes);
     const plain: LaunchCommand = {
-      command: node,
-      args: [...CONTROLLER_FLAGS, input.release.controllerEntryPoint],
-      env: this.variables(name, secret, { ...input, node }),
+      command: program.command,
+      args: [...program.flags, input.release.controllerEntryPoint],
+      env: this.variables(name, secret, { ...input, program }),
     };
     const user = isolation.level === "L0" ? plain : asUser(uidOf(input.version.environmentId), plain, homes);
     if (!isolation.cgroups) return user;
@@ -106,18 +103,14 @@ export class Launcher {
     return isolation.cgroups.inside(name, user);
   }
 
-  /** The binary for a runtime (`node-22`); the agent's own Node when none was given for it. */
-  private nodeFor(runtime: string | null): string {
-    return (runtime ? this.options.runtimes.get(runtime) : undefined) ?? process.execPath;
-  }
-
   /** Everything that the controller reads, and nothing but PATH of the agent's own environment. */
-  private variables(name: string, secret: string, input: LaunchInput & { node: string }): Variables {
-    const { version, machine, run } = input;
+  private variables(name: string, secret: string, input: LaunchInput & { program: Program }): Variables {
+    const { version, machine, run, program } = input;
     const port = String(this.options.workloadPort());
     const now = String(this.options.now());
     return {
-      PATH: [path.dirname(input.node), process.env.PATH ?? "/usr/local/bin:/usr/bin:/bin"].join(":"),
+      ...program.env,
+      PATH: [...program.folders, process.env.PATH ?? "/usr/local/bin:/usr/bin:/bin"].join(":"),
       NODE_ENV: "production",
       TRIGGER_CONTENT_HASH: version.contentHash,
       TRIGGER_PROJECT_ID: version.projectId,

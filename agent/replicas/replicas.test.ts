@@ -67,6 +67,39 @@ describe("versions for two versions of Node", () => {
   });
 });
 
+describe("versions for Bun", () => {
+  /** A Bun that tells itself from Node by a variable. */
+  function fakeBun(): string {
+    const file = path.join(fixture.dataDir, "bun");
+    writeFileSync(file, `#!/bin/sh\nFAKE_BUN=1 exec "${process.execPath}" "$@"\n`, { mode: 0o755 });
+    return file;
+  }
+
+  it.each([
+    ["bun", undefined],
+    ["bun-1.4", "1"],
+  ])("of runtime %s find it where the agent was told", async (runtime, controllerOnBun) => {
+    const { server } = fixture;
+    server.desire({ id: "d1", releaseDigest: fixture.release(), runtime });
+    const agent = await fixture.agent(["--runtime", `bun=${fakeBun()}`]);
+    expect(agent.capabilities.packages).toEqual(["bun"]);
+    await fixture.running("d1", 1);
+    const run = server.trigger({ deploymentId: "d1", payload: { echoEnv: true } });
+    await eventually("the run", () => finished(run));
+    const { controller } = JSON.parse(run.completions[0]?.output ?? "{}") as { controller: Record<string, string> };
+    expect(controller).toMatchObject({ BUN_INSTALL_BIN: fixture.dataDir });
+    expect(controller.FAKE_BUN).toBe(controllerOnBun);
+    expect(controller.PATH?.split(":")).toContain(fixture.dataDir);
+  });
+
+  it("fail with the option that is missing where the agent has none", async () => {
+    fixture.server.desire({ id: "d1", releaseDigest: fixture.release(), runtime: "bun" });
+    await fixture.agent();
+    await eventually("the failure", () => fixture.instances("d1", "failed").length === 1);
+    expect(fixture.instances("d1")[0]?.message).toContain("--runtime bun=/path/to/bun");
+  });
+});
+
 describe("runs", () => {
   it("go to a parked replica, and one process does many", async () => {
     const { server } = fixture;

@@ -5,7 +5,7 @@ export type Completion = {
   ok: boolean;
   id: string;
   output?: string;
-  error?: { type?: string; code?: string; message?: string };
+  error?: { type?: string; code?: string; message?: string; stackTrace?: string };
   retry?: unknown;
 };
 export type TestRun = {

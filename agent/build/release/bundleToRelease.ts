@@ -12,6 +12,7 @@ import { installDependencies, type InstallOutcome } from "./dependencies";
 import type { DependencyCache } from "./dependencyCache";
 import { BuildError } from "../errors";
 import { extractArchive } from "./extract";
+import { isBun } from "../../replicas/runtimes";
 import { readBuildManifest, rewriteForBuild, type BuildManifest } from "./rewrite";
 import type { Sandbox } from "../sandbox";
 
@@ -80,10 +81,10 @@ async function runCommands(input: BundleToReleaseInput, commands: readonly strin
 }
 
 function checkPackages(manifest: BuildManifest, region: BundleToReleaseInput["region"]): void {
-  if (manifest.runtime.startsWith("bun") && !region.packages.includes("bun")) {
+  if (isBun(manifest.runtime) && !region.packages.includes("bun")) {
     throw new BuildError(
       `This project runs on Bun (runtime "${manifest.runtime}"), which region "${region.name}" does not provide. ` +
-        "Install Bun on the region's machines and start their agents with --packages bun, or use a Node runtime.",
+        "Install Bun on the region's machines and start their agents with --runtime bun=/path/to/bun, or use a Node runtime.",
       { kind: "user", code: "packages_missing" }
     );
   }

@@ -5,6 +5,7 @@ import path from "node:path";
 import type { BuildLog } from "../log/buildLog";
 import type { DependencyCache } from "./dependencyCache";
 import { BuildError } from "../errors";
+import { isBun } from "../../replicas/runtimes";
 import { retryNetwork } from "../retry";
 import type { Sandbox } from "../sandbox";
 
@@ -31,7 +32,7 @@ const NPM_FLAGS = ["--no-audit", "--no-fund", "--no-save", "--no-package-lock", 
 export async function installDependencies(input: InstallInput): Promise<InstallOutcome> {
   const packageJson = await readFile(path.join(input.dir, "package.json"), "utf8").catch(() => "{}");
   if (!hasDependencies(packageJson)) return "none";
-  if (input.runtime.startsWith("bun")) {
+  if (isBun(input.runtime)) {
     await bunInstall(input);
     return "installed";
   }

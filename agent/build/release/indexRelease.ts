@@ -2,6 +2,7 @@
 import type { BuildLog } from "../log/buildLog";
 import { BuildError } from "../errors";
 import type { BuildAssignment } from "../protocol";
+import { isBun } from "../../replicas/runtimes";
 import type { BuildManifest } from "./rewrite";
 import { failureOf, type CommandResult, type Sandbox } from "../sandbox";
 
@@ -27,7 +28,7 @@ const HEAP_MB = 2_048;
 export async function indexRelease(input: IndexInput): Promise<void> {
   const { sandbox, log, dir, manifest } = input;
   log.write("info", "Indexing tasks.");
-  const bun = manifest.runtime.startsWith("bun");
+  const bun = isBun(manifest.runtime);
   const result = await sandbox.run({
     command: bun ? "bun" : process.execPath,
     args: bun ? ["run", manifest.indexControllerEntryPoint] : [manifest.indexControllerEntryPoint],

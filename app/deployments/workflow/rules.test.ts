@@ -85,7 +85,10 @@ describe("target regions", () => {
       kind: "refuse",
       violations: { length: 2 },
     });
-    expect(decideTargets([region("eu")], bun).kind).toBe("refuse");
+    expect(decideTargets([region("eu")], bun)).toMatchObject({
+      kind: "refuse",
+      violations: [expect.stringContaining("--runtime bun=/path/to/bun")],
+    });
     expect(decideTargets([region("eu", { agents: [{ platform: "linux", packages: ["bun"] }] })], bun).kind).toBe("targets");
   });
 });

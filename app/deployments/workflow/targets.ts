@@ -67,5 +67,7 @@ function defaultViolation(used: readonly RegionRow[], defaultRegion: string): st
 function runtimeViolation({ region, agents }: RegionRow, runtime: string | null): string[] {
   if (!runtime?.startsWith("bun") || agents.length === 0) return [];
   const missing = agents.every((agent) => !agent.packages.includes("bun"));
-  return missing ? [`Region "${region}": runtime "${runtime}" is not available on its agents.`] : [];
+  return missing
+    ? [`Region "${region}": runtime "${runtime}" is not available on its agents. Start them with --runtime bun=/path/to/bun.`]
+    : [];
 }
