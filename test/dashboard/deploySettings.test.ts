@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as settingsPage from "../../app/routes/_app.orgs.$org.projects.$project.env.$env.deploy-settings";
 import * as regionsPage from "../../app/routes/_app.orgs.$org.projects.$project.env.$env.regions";
+import * as layout from "../../app/routes/_app";
+import * as activity from "../../app/routes/resources.envs.$env.activity";
+import type { ShellData } from "../../app/presenters/shellView";
 import type { DeploySettingsView } from "../../app/presenters/deployments/settings.server";
 import type { RegionsView } from "../../app/presenters/deployments/regions.server";
 import type { EnvironmentView } from "../../app/environments/types";
@@ -163,5 +166,34 @@ describe("regions", () => {
     const refused = await act({ intent: "create-region", name: "US East" });
     expect(refused).toMatchObject({ status: 400, data: { typed: "US East", error: expect.stringContaining("Region names have 1 to 63") } });
     expect((await act({ intent: "create-region", name: "x", csrf: null })).status).toBe(403);
+  });
+});
+
+describe("the navigation", () => {
+  const shell = async (at: Record<string, string>) => ((await browser.get(layout.loader, BASE, at)).data as { shell: ShellData }).shell;
+
+  it("counts what is on its way in its environment, and processes and regions of the installation", async () => {
+    const factory = new DeploymentFactory(dashboard.app.deployments.pool, prod);
+    await factory.agent("nav-1", "nav-1");
+    await factory.region("nav-2");
+    const before = await shell(params);
+    expect(before.activity).toEqual({ executing: 0, deploying: 0 });
+    const { regions, connected, processes } = before.health.installation ?? { regions: 0, connected: 0, processes: 0 };
+    expect(processes).toBe(1);
+    expect([connected > 0, connected < regions]).toEqual([true, true]);
+    await factory.make({ version: "20261121.1" });
+    await factory.make({ version: "20261121.2", phase: "queued" });
+    await factory.make({ version: "20261121.3", phase: "deploying" });
+    const read = await browser.get(activity.loader, "/resources/envs/x/activity", { env: prod.id });
+    expect(await (read.data as Response).json()).toEqual({ executing: 0, deploying: 2 });
+    expect((await shell(params)).activity).toEqual({ executing: 0, deploying: 2 });
+    expect((await shell({ ...params, env: "dev" })).activity).toEqual({ executing: 0, deploying: 0 });
+    expect((await shell({})).activity).toBeNull();
+  });
+
+  it("tells its counts to members only", async () => {
+    const guest = dashboard.browser();
+    await expect(guest.get(activity.loader, "/x", { env: prod.id })).rejects.toMatchObject({ status: 401 });
+    await expect(browser.get(activity.loader, "/x", { env: "nowhere" })).rejects.toMatchObject({ status: 404 });
   });
 });

@@ -125,11 +125,11 @@ function AgentRow({ agent, asOf }: { agent: AgentView; asOf: number }) {
         {agent.machine || <EmptyValue />}
         <span className="l2">{agent.memoryMb === null ? null : `${formatCount(agent.memoryMb)} MB`}</span>
       </td>
-      <td className="note">
+      <td className="note" data-label="Isolation">
         {agent.isolation ?? <EmptyValue />}
         <span className="l2">{agent.isolationNote}</span>
       </td>
-      <td className="right num">
+      <td className="right num slots" data-label="Slots used">
         {agent.used} of {agent.slots}
       </td>
       <td className="right num soft">

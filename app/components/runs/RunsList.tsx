@@ -54,6 +54,7 @@ export function RunsList({ rows, asOf, filters, newerHref, olderHref, refreshUrl
           changed={steady.changed}
           formId={FORM_ID}
           caption="Runs, newest first"
+          selected={selected}
           onSelect={countSelected}
         />
       )}

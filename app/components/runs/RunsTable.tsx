@@ -1,4 +1,5 @@
 import { Link } from "@remix-run/react";
+import { useEffect, useRef, useState } from "react";
 import type { RunRow } from "~/presenters/views";
 import { Status } from "~/components/ui/Status";
 import { Duration, EmptyValue, Time } from "~/components/ui/Time";
@@ -13,13 +14,15 @@ type Props = {
   /** Id of the form that acts on selected rows. */
   formId: string;
   caption: string;
+  /** How many rows are selected. */
+  selected?: number;
   onSelect?: () => void;
 };
 
 const WIDTHS = ["46px", "140px", "146px", "108px", undefined, "136px", "92px", "92px", "102px", "94px"];
 
 /** The runs table. Without JavaScript the boxes still select: they belong to the form of the actions. */
-export function RunsTable({ rows, asOf, changed, formId, caption, onSelect }: Props) {
+export function RunsTable({ rows, asOf, changed, formId, caption, selected = 0, onSelect }: Props) {
   const scale = barScale(rows);
   return (
     <table className="stack runs">
@@ -33,6 +36,7 @@ export function RunsTable({ rows, asOf, changed, formId, caption, onSelect }: Pr
         <tr>
           <th scope="col">
             <span className="vh">Select</span>
+            <SelectAll selected={selected} of={rows.length} onSelect={onSelect} />
           </th>
           <th scope="col">Status</th>
           <th scope="col">Task</th>
@@ -57,6 +61,31 @@ export function RunsTable({ rows, asOf, changed, formId, caption, onSelect }: Pr
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** All rows of the page or none. Its work needs JavaScript, so it appears only once the page is alive. */
+function SelectAll({ selected, of, onSelect }: { selected: number; of: number; onSelect?: () => void }) {
+  const box = useRef<HTMLInputElement>(null);
+  const [alive, setAlive] = useState(false);
+  useEffect(() => setAlive(true), []);
+  useEffect(() => {
+    if (box.current) box.current.indeterminate = selected > 0 && selected < of;
+  }, [selected, of, alive]);
+  if (!alive) return null;
+  const selectAll = (isWanted: boolean) => {
+    for (const row of box.current?.closest("table")?.querySelectorAll<HTMLInputElement>("tbody .check") ?? []) row.checked = isWanted;
+    onSelect?.();
+  };
+  return (
+    <input
+      ref={box}
+      type="checkbox"
+      className="check"
+      aria-label="Select all runs of this page"
+      checked={selected > 0 && selected === of}
+      onChange={(event) => selectAll(event.currentTarget.checked)}
+    />
   );
 }
 

@@ -1,5 +1,6 @@
 import { Link, useLocation } from "@remix-run/react";
 import { Activity, Braces, ChevronsUpDown, KeyRound, Package, Server, Terminal, UserRound, type LucideIcon } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { Mark } from "~/components/ui/Mark";
 import { FormToken } from "~/components/ui/forms";
 import { useActivity } from "~/hooks/useActivity";
@@ -55,10 +56,14 @@ type Props = { shell: ShellData; place: ShellPlace | null; open: boolean; onNavi
 /** Side navigation: mark, project and environment switcher, the pages, health and account at the foot. */
 export function Nav({ shell, place, open, onNavigate }: Props) {
   const { pathname } = useLocation();
+  const aside = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (open) aside.current?.querySelector("a")?.focus();
+  }, [open]);
   const home = place ?? firstPlace(shell);
   const activity = useActivity(place?.environment.id ?? null, shell.activity);
   return (
-    <aside className={open ? "nav open" : "nav"} id="nav" aria-label="Main">
+    <aside ref={aside} className={open ? "nav open" : "nav"} id="nav" aria-label="Main">
       <Link className="brand" to="/" onClick={onNavigate}>
         <Mark />
         Sluice

@@ -5,7 +5,7 @@ import { LiveProvider, useLive } from "~/hooks/live";
 import { useHotkeys } from "~/hooks/useHotkeys";
 import { KeysDialog } from "./KeysDialog";
 import { Nav } from "./Nav";
-import { TopBar } from "./TopBar";
+import { MENU_BUTTON, TopBar } from "./TopBar";
 import type { ShellData, ShellPlace } from "~/presenters/shellView";
 import type { Crumb } from "./place";
 
@@ -31,9 +31,12 @@ function Frame({ shell, place, crumbs, children }: Props) {
       "/": () => document.getElementById("goto")?.focus(),
       ".": () => mode !== "off" && toggle(),
       "?": () => setKeysOpen(true),
-      Escape: closeMenu,
+      Escape: () => {
+        if (menuOpen) document.getElementById(MENU_BUTTON)?.focus();
+        closeMenu();
+      },
     }),
-    [mode, toggle, closeMenu]
+    [mode, toggle, closeMenu, menuOpen]
   );
   useHotkeys(hotkeys);
   return (
@@ -42,6 +45,15 @@ function Frame({ shell, place, crumbs, children }: Props) {
         Skip to content
       </a>
       <Nav shell={shell} place={place} open={menuOpen} onNavigate={closeMenu} />
+      <a
+        className="scrim"
+        href="#main"
+        aria-label="Close navigation"
+        onClick={(event) => {
+          event.preventDefault();
+          closeMenu();
+        }}
+      />
       <div className="main">
         <TopBar place={place} crumbs={crumbs} here={pathname + search} onMenu={() => setMenuOpen(!menuOpen)} menuOpen={menuOpen} />
         {shell.flash ? (

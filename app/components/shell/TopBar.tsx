@@ -8,6 +8,9 @@ import { plural } from "~/utils/format";
 import type { ShellPlace } from "~/presenters/shellView";
 import { glyphOf, type Crumb } from "./place";
 
+/** Id of what opens the navigation on a small screen. */
+export const MENU_BUTTON = "menu-button";
+
 type Props = { place: ShellPlace | null; crumbs: readonly Crumb[]; here: string; onMenu: () => void; menuOpen: boolean };
 
 /** Where the page is, the go-to field, the live control and the theme. `here` is the page's own path and query. */
@@ -16,6 +19,7 @@ export function TopBar({ place, crumbs, here, onMenu, menuOpen }: Props) {
   return (
     <header className="top">
       <a
+        id={MENU_BUTTON}
         className="btn icon ghost menu-btn"
         href="#nav"
         aria-label="Open navigation"
