@@ -49,11 +49,8 @@ export async function createApiFixture(options: { holdSegmentMs?: number } = {})
     return body;
   };
   const send = async (form: Pick<Form, "uploadFields">, content: string | Uint8Array): Promise<Response> => {
-    const data = new FormData();
-    for (const [name, value] of Object.entries(form.uploadFields)) data.append(name, value);
-    data.append("file", new Blob([content as BlobPart]), "deployment.tar.gz");
     return upload({
-      request: new Request(`${TEST_ORIGIN}/api/v1/artifacts/upload`, { method: "POST", body: data }),
+      request: new Request(`${TEST_ORIGIN}/api/v1/artifacts/upload`, { method: "POST", body: uploadForm(form, content) }),
       params: {},
       context: {},
     });
@@ -116,3 +113,11 @@ export async function until(check: () => Promise<boolean> | boolean): Promise<vo
 }
 
 export type { ApiAnswer };
+
+/** What the CLI sends. */
+export function uploadForm({ uploadFields }: Pick<Form, "uploadFields">, content: string | Uint8Array): FormData {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(uploadFields)) data.append(name, value);
+  data.append("file", new Blob([content as BlobPart]), "deployment.tar.gz");
+  return data;
+}

@@ -12,11 +12,12 @@ import { createDispatcher } from "../../api/dispatch/router.server";
 import { action as createRoute } from "../../routes/api.v1.artifacts._index";
 import { action as uploadRoute } from "../../routes/api.v1.artifacts.upload";
 import { callRoute, TEST_ORIGIN } from "../../../test/testApp";
-import { createApiFixture, type ApiFixture } from "../../../test/deployments/apiFixture";
+import { createApiFixture, uploadForm, type ApiFixture, type Form } from "../../../test/deployments/apiFixture";
 import { canMount, smallDisk } from "../../../test/support/smallDisk";
 import { createArtifactCheck } from "../workflow/artifactCheck.server";
 import { FileTooLargeError } from "../../platform/stagedFile.server";
-import { createArtifactFiles } from "./artifactFiles.server";
+import { createArtifactFiles, type ArtifactFiles } from "./artifactFiles.server";
+import { ReceiveUploadService } from "./receiveUpload.server";
 import { checkUpload, signUpload } from "./uploadSignature";
 
 describe("19: upload signature", () => {
@@ -146,6 +147,61 @@ describe("routes", () => {
     const statuses = (await Promise.all(contents.map((content) => f.send(form, content)))).map(({ status }) => status);
     expect(statuses.toSorted((a, b) => a - b)).toEqual([204, 409]);
     expect(await verify(form.artifactKey)).toBeNull();
+  });
+
+  describe("while a file travels to a store far away", () => {
+    /** An upload over a store that takes its time, or fails. */
+    const sendSlowly = (form: Form, content: string, travel: () => Promise<void>) => {
+      const { files } = f.app.deployments.artifacts;
+      const slow: ArtifactFiles = {
+        ...files,
+        stage: async (...args) => {
+          const staged = await files.stage(...args);
+          return { ...staged, keep: () => travel().then(() => staged.keep()) };
+        },
+      };
+      const secret = f.app.environments.secretBox.derive("artifact-uploads");
+      const service = new ReceiveUploadService({ pool: f.services.pool, clock: f.clock, secret, files: slow });
+      return service.call(new Request(`${TEST_ORIGIN}/x`, { method: "POST", body: uploadForm(form, content) }));
+    };
+    const LOCK_SQL = "SELECT 1 FROM artifact WHERE key = $1 FOR UPDATE NOWAIT";
+
+    it("locks nothing, refuses other bytes, and takes the same ones", async () => {
+      const form = await f.artifact();
+      let arrive = () => undefined as void;
+      const arrived = new Promise<void>((resolve) => (arrive = resolve));
+      let first = Promise.resolve();
+      await new Promise<void>((departed) => {
+        first = sendSlowly(form, "bytes", () => {
+          departed();
+          return arrived;
+        });
+      });
+      expect(await f.sql(LOCK_SQL, [form.artifactKey])).toHaveLength(1);
+      expect((await f.send(form, "other")).status).toBe(409);
+      expect((await row(form.artifactKey))?.state).toBe("pending");
+      expect((await f.send(form, "bytes")).status).toBe(204);
+      arrive();
+      await first;
+      expect(await row(form.artifactKey)).toMatchObject({ state: "uploaded", bytes: 5 });
+      expect(await verify(form.artifactKey)).toBeNull();
+    });
+
+    it("may be sent again when the store fails, and only the same bytes", async () => {
+      const form = await f.artifact();
+      await expect(sendSlowly(form, "bytes", () => Promise.reject(new Error("503")))).rejects.toThrow("503");
+      expect((await row(form.artifactKey))?.state).toBe("pending");
+      expect((await f.send(form, "other")).status).toBe(409);
+      expect((await f.send(form, "bytes")).status).toBe(204);
+      expect(await verify(form.artifactKey)).toBeNull();
+    });
+
+    it("leaves no file behind when the artifact was swept meanwhile", async () => {
+      const form = await f.artifact();
+      const sweep = () => f.sql("UPDATE artifact SET state = 'deleted' WHERE key = $1", [form.artifactKey]).then(() => undefined);
+      await expect(sendSlowly(form, "bytes", sweep)).rejects.toMatchObject({ code: "artifact_used" });
+      expect(await f.app.deployments.artifacts.files.read(form.artifactKey)).toBeNull();
+    });
   });
 
   it("39, bad input: refuses a wrong signature, a form without fields, and an expired one, before it reads the file", async () => {

@@ -1,7 +1,7 @@
 /** Stores what an upload form brings. The signature is checked before the first byte of the file is read. */
 import type { Readable } from "node:stream";
 import type { Clock } from "../../platform/clock";
-import { inTransaction, type Pool, type PoolClient } from "../../platform/db.server";
+import type { Pool } from "../../platform/db.server";
 import { FileTooLargeError } from "../../platform/stagedFile.server";
 import { AppError, conflict } from "../../utils/appError";
 import type { ArtifactFiles, StagedFile } from "./artifactFiles.server";
@@ -12,8 +12,9 @@ type ArtifactRow = { state: "pending" | "uploaded" | "consumed" | "deleted"; lim
 type Grant = { key: string; limitBytes: number };
 
 const FIND_SQL = "SELECT state, limit_bytes, sha256 FROM artifact WHERE key = $1";
-const LOCK_SQL = `${FIND_SQL} FOR UPDATE`;
-const UPLOADED_SQL = "UPDATE artifact SET state = 'uploaded', bytes = $2, sha256 = $3 WHERE key = $1";
+const CLAIM_SQL =
+  "UPDATE artifact SET bytes = $2, sha256 = $3 WHERE key = $1 AND state = 'pending' AND coalesce(sha256, $3) = $3 RETURNING key";
+const UPLOADED_SQL = "UPDATE artifact SET state = 'uploaded' WHERE key = $1 AND state = 'pending' RETURNING key";
 const MB = 1024 * 1024;
 
 export class ReceiveUploadService {
@@ -28,7 +29,7 @@ export class ReceiveUploadService {
       const grant = await this.grantOf(fields);
       const staged = await this.stage(grant, file);
       try {
-        await inTransaction(this.deps.pool, (tx) => settle(tx, grant.key, staged));
+        await this.settle(grant.key, staged);
       } finally {
         await staged.discard();
       }
@@ -58,19 +59,26 @@ export class ReceiveUploadService {
       throw new AppError("artifact_too_large", 413, `The file is larger than ${grant.limitBytes / MB} MB, the limit of its artifact.`);
     }
   }
-}
 
-/** The row's lock orders two uploads under one key: the first to get here is the artifact. */
-async function settle(tx: PoolClient, key: string, staged: StagedFile): Promise<void> {
-  const { rows } = await tx.query<ArtifactRow>(LOCK_SQL, [key]);
-  const row = rows[0];
-  if (row?.state === "pending") {
-    await staged.keep();
-    await tx.query(UPLOADED_SQL, [key, staged.bytes, staged.sha256]);
-    return;
+  /**
+   * The first upload that is here as a whole claims the key with its hash. Files with that hash may be kept by several at
+   * once, and no others are: so nothing is locked while a file travels to a store. A claim stays when the store fails,
+   * whose late write must not replace other bytes.
+   */
+  private async settle(key: string, staged: StagedFile): Promise<void> {
+    const { pool, files } = this.deps;
+    const claimed = (await pool.query(CLAIM_SQL, [key, staged.bytes, staged.sha256])).rows.length === 1;
+    if (claimed) {
+      await staged.keep();
+      if ((await pool.query(UPLOADED_SQL, [key])).rows.length === 1) return;
+    }
+    const { rows } = await pool.query<ArtifactRow>(FIND_SQL, [key]);
+    const { state, sha256 } = rows[0] ?? { state: "deleted", sha256: null };
+    if (state === "uploaded" && sha256 === staged.sha256) return;
+    // The sweep was quicker, and could not know of this file.
+    if (claimed && state === "deleted") await files.remove(key);
+    throw state === "pending" || state === "uploaded"
+      ? conflict("artifact_differs", "Another file was uploaded under this key already. Ask for a new artifact.")
+      : conflict("artifact_used", "This artifact was used by a deployment already. Ask for a new one.");
   }
-  if (row?.state === "uploaded" && row.sha256 === staged.sha256) return;
-  throw row?.state === "uploaded"
-    ? conflict("artifact_differs", "Another file was uploaded under this key already. Ask for a new artifact.")
-    : conflict("artifact_used", "This artifact was used by a deployment already. Ask for a new one.");
 }

@@ -29,7 +29,9 @@ export class S3Bucket {
 
   async put(key: string, { file, bytes, sha256 }: S3Upload): Promise<void> {
     const headers = { "content-length": String(bytes), "content-type": "application/gzip" };
-    await this.expect(await this.call("PUT", key, { headers, body: createReadStream(file), bodyHash: sha256 }), [200]);
+    const answer = await this.call("PUT", key, { headers, body: createReadStream(file), bodyHash: sha256 });
+    await this.expect(answer, [200]);
+    await discardBody(answer);
   }
 
   /** Null when there is no such object. */
