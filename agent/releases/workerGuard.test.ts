@@ -52,6 +52,19 @@ it("a task whose controller was killed ends, with what it started, though no age
   await eventually("the end of both", () => pids.every((pid) => startTimeOf(pid) === null), 5_000);
 });
 
+it("a task that closes its channel goes on beside its controller", async () => {
+  writeFileSync(path.join(dir, "worker.mjs"), `${WORKER}setTimeout(() => process.disconnect(), 50);`);
+  const controller = spawn(process.execPath, [path.join(dir, "controller.mjs"), guardWorker(dir, path.join(dir, "worker.mjs"))], {
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  controller.stdout.once("data", (text: Buffer) => (pids = JSON.parse(text.toString()) as number[]));
+  await eventually("the task", () => pids.length === 2);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(pids.map((pid) => startTimeOf(pid) !== null)).toEqual([true, true]);
+  pids.push(controller.pid ?? 0);
+});
+
 it("guards once, however often a release is relocated", () => {
   const guard = guardWorker(dir, path.join(dir, "worker.mjs"));
   expect(guardWorker(dir, guard)).toBe(guard);

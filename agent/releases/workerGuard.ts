@@ -18,11 +18,16 @@ export function guardWorker(dir: string, workerEntryPoint: string): string {
   return file;
 }
 
-/** The group is the replica's own: the controller led it. */
+/**
+ * The group is the replica's own: the controller led it. Code that closes the channel itself has a controller that lives; a
+ * dead one has left its children to another parent, a moment after its end of the channel was closed.
+ */
 function moduleText(worker: string): string {
   return [
     "// Written by the agent: a task does not outlive its run controller.",
-    'if (process.send) process.once("disconnect", () => process.kill(0, "SIGKILL"));',
+    "const controller = process.ppid;",
+    'const endWithController = () => process.ppid !== controller && process.kill(0, "SIGKILL");',
+    'if (process.send) process.once("disconnect", () => setInterval(endWithController, 100).unref());',
     `await import(${JSON.stringify(worker)});`,
     "",
   ].join("\n");
