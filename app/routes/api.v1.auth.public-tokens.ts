@@ -2,8 +2,7 @@
 import { z } from "zod";
 import { jsonResponse } from "../api/dispatch/respond.server";
 import { apiAction } from "../api/dispatch/route.server";
-import { parseDurationMs } from "../runs/trigger/durations";
-import { AppError } from "../utils/appError";
+import { tokenLifetimeSeconds } from "../auth/tokenLifetime";
 
 const Body = z.object({
   scopes: z.array(z.string().min(1).max(512)).min(1, "must name at least one scope").max(500),
@@ -15,16 +14,7 @@ const Body = z.object({
 
 export const action = apiAction({ auth: "secret-key", body: Body }, async ({ app, caller, body }) => {
   const { scopes, oneTimeUse, realtime } = body;
-  const lifetimeSeconds = lifetimeOf(body.expirationTime, app.clock.now());
+  const lifetimeSeconds = body.expirationTime === undefined ? undefined : tokenLifetimeSeconds(body.expirationTime, app.clock.now());
   const token = app.auth.signPublicToken(caller.env, { scopes, lifetimeSeconds, oneTimeUse, ...(realtime ? { extra: { realtime } } : {}) });
   return jsonResponse({ token });
 });
-
-function lifetimeOf(expiration: string | number | undefined, nowMs: number): number | undefined {
-  if (expiration === undefined) return undefined;
-  if (typeof expiration === "number") return expiration - Math.floor(nowMs / 1_000);
-  const ms = parseDurationMs(expiration.replaceAll(" ", ""));
-  if (ms === null)
-    throw new AppError("invalid_expiration", 400, `Invalid expirationTime "${expiration}". Use a duration such as 15m, 1h, 7d.`);
-  return ms / 1_000;
-}
