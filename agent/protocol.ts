@@ -25,19 +25,6 @@ export const INSTANCE_NAME_HEADER = "x-trigger-worker-instance-name";
 /** Identity of the process that runs an attempt: a repeat of a start by the same runner is answered, not refused. */
 export const RUNNER_ID_HEADER = "x-trigger-worker-runner-id";
 
-/** Scheme of `image` in a dequeued message: `release://sha256:<hex>`. */
-export const RELEASE_SCHEME = "release://";
-
-/** `image` of a dequeued message for a release. `digest`: `sha256:<hex>`. */
-export function releaseReference(digest: string): string {
-  return `${RELEASE_SCHEME}${digest}`;
-}
-
-/** Digest in an `image`, or null when the image is not a release. */
-export function digestOfReference(image: string): string | null {
-  return image.startsWith(RELEASE_SCHEME) ? image.slice(RELEASE_SCHEME.length) : null;
-}
-
 /** An agent that was not heard of for this long has lost its replicas to the others of its region; milliseconds. */
 export const AGENT_SILENCE_MS = 30_000;
 /** How often an agent reports its instances when nothing changed, and sends heartbeats; milliseconds. A change is reported at once. */
@@ -59,7 +46,7 @@ export const isolationSchema = z.enum(["L0", "L1", "L2"]);
 export type Isolation = z.output<typeof isolationSchema>;
 
 /** What an agent can do, shown on the regions page and used to place builds and replicas. */
-export const agentCapabilitiesSchema = z.object({
+const agentCapabilitiesSchema = z.object({
   platform: z.string().max(40),
   arch: z.string().max(40),
   /** `process.versions.modules`. */
@@ -101,7 +88,6 @@ export const dequeueRequestSchema = z.object({
   /** Milliseconds to hold the call while there is no run. */
   waitMs: z.number().int().min(0).max(MAX_WAIT_MS).optional(),
 });
-export type DequeueRequest = z.output<typeof dequeueRequestSchema>;
 
 /** A version as an agent has to run it. */
 export const desiredDeploymentSchema = z.object({
@@ -157,12 +143,11 @@ export type ChangesAnswer = z.output<typeof changesAnswerSchema>;
  * `preparing`: fetching and unpacking. `running`: parked, or with a run. `draining`: told to stop, finishing its run.
  * `failed`: will not be tried again until the desired state changes (crash loop, bad release). `stopped`: just ended.
  */
-export const instanceStateSchema = z.enum(["preparing", "running", "draining", "failed", "stopped"]);
-export type InstanceState = z.output<typeof instanceStateSchema>;
+const instanceStateSchema = z.enum(["preparing", "running", "draining", "failed", "stopped"]);
 
 export const MAX_INSTANCES_A_REPORT = 2_000;
 
-export const reportedInstanceSchema = z.object({
+const reportedInstanceSchema = z.object({
   /** Names the process among those of the agent. Not the secret that the process itself presents. */
   runnerId: z.string().min(1).max(128),
   deploymentId: z.string().min(1).max(64),

@@ -11,7 +11,7 @@ import { runOpsEnvSchema } from "./runops/env";
 import { runsEnvSchema } from "./runs/env";
 import { telemetryEnvSchema } from "./telemetry/env";
 
-export const envSchema = z.object({
+const envSchema = z.object({
   ...platformEnvSchema.shape,
   ...environmentsEnvSchema.shape,
   ...authEnvSchema.shape,

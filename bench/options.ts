@@ -1,6 +1,6 @@
 /** What the command line asks for. */
 
-export const PARTS = ["runs", "deployments"] as const;
+const PARTS = ["runs", "deployments"] as const;
 export type PartName = (typeof PARTS)[number];
 export type Options = { parts: readonly PartName[]; quick: boolean };
 

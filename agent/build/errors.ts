@@ -26,7 +26,7 @@ export class BuildError extends Error {
   }
 }
 
-export const NO_SPACE_MESSAGE = "Builder has no disk space";
+const NO_SPACE_MESSAGE = "Builder has no disk space";
 const NO_SPACE_TEXT = /\bENOSPC\b|\bEDQUOT\b|no space left on device|disk quota exceeded/i;
 const NETWORK_TEXT =
   /\b(ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EPIPE|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|UND_ERR_\w+)\b|socket hang up|network timeout|fetch failed|\b50[234] (Bad Gateway|Service Unavailable|Gateway Time-?out)/i;

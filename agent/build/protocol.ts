@@ -33,7 +33,7 @@ export const buildJobRefSchema = z.object({ deploymentId: z.string().min(1).max(
 export type BuildJobRef = z.output<typeof buildJobRefSchema>;
 
 /** A build as a builder gets it. */
-export const buildAssignmentSchema = buildJobRefSchema.extend({
+const buildAssignmentSchema = buildJobRefSchema.extend({
   /** `source`: an archive of sources, to be bundled first. `bundle`: what the CLI bundled. */
   kind: z.enum(["source", "bundle"]),
   /** `tr_<slug>_bld_…`; a secret. */
@@ -57,9 +57,9 @@ export type BuildAssignment = z.output<typeof buildAssignmentSchema>;
 /** `build` is null when there was none within `waitMs`. */
 export const claimAnswerSchema = z.object({ build: buildAssignmentSchema.nullable() });
 
-export const buildLogLevelSchema = z.enum(["debug", "info", "warn", "error"]);
+const buildLogLevelSchema = z.enum(["debug", "info", "warn", "error"]);
 export type BuildLogLevel = z.output<typeof buildLogLevelSchema>;
-export const buildLogLineSchema = z.object({ level: buildLogLevelSchema, body: z.string().max(MAX_LOG_LINE_CHARS) });
+const buildLogLineSchema = z.object({ level: buildLogLevelSchema, body: z.string().max(MAX_LOG_LINE_CHARS) });
 export type BuildLogLine = z.output<typeof buildLogLineSchema>;
 export const buildLogRequestSchema = buildJobRefSchema.extend({ lines: z.array(buildLogLineSchema).min(1).max(MAX_LOG_LINES) });
 
@@ -79,7 +79,7 @@ export type HeartbeatAnswer = z.output<typeof heartbeatAnswerSchema>;
 
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hexadecimal digits");
 
-export const buildOutcomeSchema = z.discriminatedUnion("ok", [
+const buildOutcomeSchema = z.discriminatedUnion("ok", [
   z.object({
     ok: z.literal(true),
     digest: digestSchema,

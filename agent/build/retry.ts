@@ -2,7 +2,7 @@
 import { BuildError, cancelled } from "./errors";
 
 /** Tries in all. */
-export const NETWORK_ATTEMPTS = 3;
+const NETWORK_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 1_000;
 
 export type RetryOptions = { signal: AbortSignal; onRetry(error: BuildError, attempt: number): void; delayMs?: number };

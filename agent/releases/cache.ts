@@ -126,7 +126,7 @@ export class ReleaseCache {
 }
 
 /** Name of the folder: one per digest, keep-alive variant and group. */
-export function nameOf({ digest, processKeepAlive, gid }: ReleaseKey): string {
+function nameOf({ digest, processKeepAlive, gid }: ReleaseKey): string {
   if (!/^sha256:[0-9a-f]{64}$/.test(digest)) throw new Error(`Not a digest: ${digest.slice(0, 100)}`);
   return `${digest.replace(":", "-")}${processKeepAlive ? "-ka" : ""}${gid === null ? "" : `-g${gid}`}`;
 }

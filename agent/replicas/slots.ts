@@ -4,7 +4,7 @@ import { MAX_SLOTS } from "../protocol";
 import type { Replica } from "./replica";
 
 /** Measured: a controller and an executing child, 82 and 69 MB of PSS, and room for the user's own data; MB. */
-export const SLOT_MB = 250;
+const SLOT_MB = 250;
 /** The rest is for the agent, builds, and on a single machine the server and its stores. */
 const MEMORY_SHARE = 0.75;
 

@@ -14,7 +14,7 @@ const RETRY_MAX_MS = 15_000;
 /** Above this a completion is a day old: its run was ended by the server's own rules long ago. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1_000;
 
-export const spooledSchema = z.object({
+const spooledSchema = z.object({
   runId: z.string(),
   snapshotId: z.string(),
   environmentId: z.string(),

@@ -9,7 +9,7 @@ const ALSO_ALLOWS: Record<string, readonly Action[]> = {
 type Scope = { action: string; type: string | null; id: string | null };
 
 /** Splits at the first two colons only. */
-export function parseScope(text: string): Scope {
+function parseScope(text: string): Scope {
   const first = text.indexOf(":");
   if (first < 0) return { action: text, type: null, id: null };
   const second = text.indexOf(":", first + 1);

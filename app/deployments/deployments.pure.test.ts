@@ -1,6 +1,6 @@
 /** Unit tests 1 to 15 and 20 to 21 of the deployments specification. */
 import { describe, expect, test } from "vitest";
-import { isTerminal, mayFollow, PHASES, STATUS_OF_PHASE, STEPS, type Phase } from "./phases";
+import { isTerminal, PHASES, STATUS_OF_PHASE, STEPS, type Phase } from "./phases";
 import { decideAutoPromotion, decidePromotion, type PromotionInput, REFUSALS } from "./promotion/decidePromotion";
 import { judgeReadiness, readinessTimeoutText, requiredRegions } from "./readiness";
 import { replicaViolations, sortRegions } from "./replicas";
@@ -147,11 +147,8 @@ describe("step rows", () => {
       )
     ).toEqual(Array.from({ length: 6 }, () => "completed"));
   });
-  test("every phase has a status and legal edges lead forward only", () => {
+  test("every phase has a status", () => {
     for (const phase of PHASES) expect(STATUS_OF_PHASE[phase]).toBeDefined();
-    expect(mayFollow("queued", "starting")).toBe(true);
-    expect(mayFollow("failed", "ready")).toBe(false);
-    expect(mayFollow("building", "ready")).toBe(false);
   });
 });
 

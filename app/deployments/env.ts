@@ -18,5 +18,3 @@ export const deploymentsEnvSchema = z.object({
    */
   RELEASE_STORE_URL: z.string().min(1).optional(),
 });
-
-export type DeploymentsEnv = z.output<typeof deploymentsEnvSchema>;

@@ -53,27 +53,6 @@ export const TERMINAL_PHASES: ReadonlySet<Phase> = new Set(TERMINAL);
 /** Phases that are still on their way, for SQL predicates. */
 export const ACTIVE_PHASES: readonly Phase[] = PHASES.filter((phase) => !TERMINAL_PHASES.has(phase));
 
-const NEXT: Record<Phase, readonly Phase[]> = {
-  queued: ["starting", "building", "failed", "cancelled", "superseded", "skipped"],
-  awaiting_approval: ["queued", "failed", "cancelled", "superseded", "skipped"],
-  starting: ["building", "failed", "cancelled"],
-  building: ["deploying", "failed", "cancelled"],
-  deploying: ["network", "failed", "cancelled"],
-  network: ["finalizing", "failed", "cancelled"],
-  finalizing: ["ready", "failed", "cancelled"],
-  ready: ["stopped"],
-  stopped: ["ready"],
-  failed: [],
-  cancelled: [],
-  superseded: [],
-  skipped: [],
-};
-
-/** True when a deployment may go from one phase to the other. */
-export function mayFollow(from: Phase, to: Phase): boolean {
-  return NEXT[from].includes(to);
-}
-
 /** True when the phase is an end. */
 export function isTerminal(phase: Phase): boolean {
   return TERMINAL_PHASES.has(phase);

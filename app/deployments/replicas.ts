@@ -1,9 +1,9 @@
 /** The one schema for replica counts: used by the settings API, when a deployment starts, and by the agent. */
 import { z } from "zod";
 
-export const MIN_REPLICAS = 1;
+const MIN_REPLICAS = 1;
 /** Most replicas of one version in one region; the tables check the same number. */
-export const MAX_REPLICAS = 20;
+const MAX_REPLICAS = 20;
 
 /** Replicas of each region of an environment. Every violation is reported, each naming its region and value. */
 export const regionReplicasSchema = z
@@ -18,7 +18,6 @@ export const regionReplicasSchema = z
   );
 
 /** Replica counts that passed. */
-export type RegionReplicas = z.output<typeof regionReplicasSchema>;
 
 /** All violations, one sentence each, in the order of the rows; empty when the rows are fine. */
 export function replicaViolations(rows: readonly { region: string; replicas?: unknown }[]): string[] {

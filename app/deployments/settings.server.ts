@@ -9,7 +9,7 @@ const READ_SQL = loadScript("deployments/sql/settings-read.sql");
 const WRITE_SQL = loadScript("deployments/sql/settings-write.sql");
 
 /** What an environment has before anyone changes it; the table has the same defaults. */
-export const DEFAULT_DEPLOY_SETTINGS: DeploySettings = {
+const DEFAULT_DEPLOY_SETTINGS: DeploySettings = {
   buildPath: "native_local_bundle",
   autoPromote: true,
   readiness: "min2",

@@ -1,7 +1,7 @@
 /** Errors of steps as they are kept: in full, and cut for one line. */
 
 /** Characters of a summary; the column checks the same number. */
-export const SUMMARY_LENGTH = 512;
+const SUMMARY_LENGTH = 512;
 
 /** The first 512 characters, never half of a surrogate pair. */
 export function summarize(text: string): string {

@@ -4,7 +4,7 @@ import { randomInt } from "node:crypto";
 const VERSION = /^(\d{8})\.(\d{1,9})$/;
 
 /** Date part as text and number part of a version, or null when it is not one. */
-export function parseVersion(version: string): { date: string; number: number } | null {
+function parseVersion(version: string): { date: string; number: number } | null {
   const match = VERSION.exec(version);
   return match?.[1] && match[2] ? { date: match[1], number: Number(match[2]) } : null;
 }

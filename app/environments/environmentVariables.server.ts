@@ -16,7 +16,7 @@ const MAX_VARIABLES = 1_000;
 const RESERVED = new Set(["TRIGGER_SECRET_KEY", "TRIGGER_API_URL"]);
 
 /** Throws 400 naming the variable when name or value cannot be used. */
-export function checkVariable(name: string, value: string): void {
+function checkVariable(name: string, value: string): void {
   if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name) || name.length > MAX_NAME || name === "__proto__") {
     throw new AppError(
       "invalid_variable_name",

@@ -30,7 +30,7 @@ function environmentAt(projects: readonly ShellProject[], address: ShellAddress)
 }
 
 /** Projects of the person with their environments, oldest first. */
-export async function presentProjects(app: Pick<App, "environments">, user: UserCaller, pathOf: PathOf): Promise<ShellProject[]> {
+async function presentProjects(app: Pick<App, "environments">, user: UserCaller, pathOf: PathOf): Promise<ShellProject[]> {
   const { tenancy } = app.environments;
   const projects = await tenancy.projects(user.organizationIds);
   return Promise.all(projects.map((project) => withEnvironments(app, user, { project, pathOf })));

@@ -67,7 +67,7 @@ const ROUTES: { [V in Verb]: Route<V> } = {
 };
 
 /** Verbs in the table, for a test that none is unrouted. */
-export const ROUTED_VERBS = Object.keys(ROUTES) as Verb[];
+const ROUTED_VERBS = Object.keys(ROUTES) as Verb[];
 
 /** One store over the residents. Ids of no shape go to the control database, which knows none of them. */
 export function createRouter(residents: Residents): RunStore {

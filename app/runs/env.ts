@@ -17,5 +17,3 @@ export const runsEnvSchema = z.object({
     .min(1_024)
     .default(128 * 1024 * 1024),
 });
-
-export type RunsEnv = z.infer<typeof runsEnvSchema>;

@@ -10,7 +10,7 @@ import { logsToEvents, spansToEvents, type Sorted } from "./toEvents";
 import type { EventRow, OtlpAnswer, OtlpMessage, OtlpSignal } from "./types";
 
 /** Of one request, unpacked. The SDK sends 64 items of at most 128 KiB. */
-export const MAX_OTLP_BYTES = 20 * 1024 * 1024;
+const MAX_OTLP_BYTES = 20 * 1024 * 1024;
 const JSON_TYPE = "application/json";
 const PROTOBUF_TYPE = "application/x-protobuf";
 const DAY_MS = 86_400_000;

@@ -20,12 +20,12 @@ const ADVISORY_LOCK = 7_205_110_031;
 type PartitionDeps = { pool: Pool; clock: Clock; log: Logger; retentionDays: number };
 
 /** `event_20261121` for a day number since 1970. */
-export function partitionName(day: number): string {
+function partitionName(day: number): string {
   return `event_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "")}`;
 }
 
 /** The days that should have a partition now. */
-export function wantedDays(nowMs: number, retentionDays: number): number[] {
+function wantedDays(nowMs: number, retentionDays: number): number[] {
   const today = Math.floor(nowMs / DAY_MS);
   return Array.from({ length: retentionDays + 1 + DAYS_AHEAD }, (_, index) => today - retentionDays + index);
 }

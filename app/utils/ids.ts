@@ -46,7 +46,7 @@ export function encodeBase32Hex(value: number, width: number): string {
 }
 
 /** The number written by `encodeBase32Hex`; NaN when a character is outside 0-9a-v. */
-export function decodeBase32Hex(text: string): number {
+function decodeBase32Hex(text: string): number {
   let value = 0;
   for (const char of text) {
     const digit = DIGITS.indexOf(char);
@@ -82,7 +82,7 @@ export function residencyOf(id: string): Residency {
 }
 
 /** The bucket of a 27-character id, or null for every other shape. */
-export function bucketOf(id: string): number | null {
+function bucketOf(id: string): number | null {
   return residencyOf(id) === "run-ops" ? decodeBase32Hex(id.slice(RUN_OPS_MS_CHARS, RUN_OPS_MS_CHARS + 2)) : null;
 }
 

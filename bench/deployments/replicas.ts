@@ -9,7 +9,7 @@ const recordSchema = z.object({ name: z.string(), pid: z.number(), version: z.ob
 export type Replica = { name: string; pid: number; version: string };
 
 /** Pid of the agent that `npm start` started. */
-export function agentPid({ dataDir }: Installation): number {
+function agentPid({ dataDir }: Installation): number {
   return z.object({ pid: z.number() }).parse(JSON.parse(readFileSync(path.join(dataDir, "agent/agent.pid"), "utf8"))).pid;
 }
 

@@ -36,7 +36,7 @@ const HOLD_MS = 12_000;
 export type DeployTimes = Deployed & { commandMs: number };
 
 /** The real CLI, to prod. */
-export async function deploy({ project, installation, credentials, pool }: Bench): Promise<DeployTimes> {
+async function deploy({ project, installation, credentials, pool }: Bench): Promise<DeployTimes> {
   const commandMs = await project.deploy(installation.origin, credentials);
   return { ...(await newestDeployment(pool, credentials.environments.prod.id)), commandMs };
 }

@@ -2,7 +2,7 @@
 import { row, type Row } from "../report";
 import type { Floor, Lifecycle, TriggerLoad } from "./steps";
 
-export const CONCURRENCIES = [1, 64, 256] as const;
+const CONCURRENCIES = [1, 64, 256] as const;
 type Concurrency = (typeof CONCURRENCIES)[number];
 
 export type Round = {

@@ -22,7 +22,7 @@ const BODY = JSON.stringify({ payload: PAYLOAD, options: { payloadType: "applica
 export const TRIGGER_PATH = `/api/v1/tasks/${TASK}/trigger`;
 
 /** One caller with a connection of its own. */
-export class Caller {
+class Caller {
   readonly #connection: Connection;
 
   constructor(origin: URL, secretKey: string) {

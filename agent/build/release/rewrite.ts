@@ -5,7 +5,7 @@ import { relocateBuild, relocateIndex } from "../../releases/relocate";
 import { BuildError } from "../errors";
 
 /** The root that bundles and packed releases are written for: equal builds in different folders have equal bytes. */
-export const CANONICAL_ROOT = "/app/";
+const CANONICAL_ROOT = "/app/";
 
 /** Fields of `build.json` that a build reads. */
 export type BuildManifest = Record<string, unknown> & {

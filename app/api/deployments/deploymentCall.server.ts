@@ -10,7 +10,7 @@ import { requireScope } from "../scope";
 
 const ADDRESS_HEADER = "x-sluice-client-address";
 /** The CLI's, constant over the retries of one call. */
-export const REQUEST_KEY_HEADER = "x-trigger-request-idempotency-key";
+const REQUEST_KEY_HEADER = "x-trigger-request-idempotency-key";
 const MAX_KEY = 200;
 const MAX_AGENT = 500;
 

@@ -34,7 +34,7 @@ export function changeCurrentRoute(direction: Direction) {
 }
 
 /** Throws 400 that names the parameter for anything but one `true` or `false`. */
-export function readAllowRollbacks(url: string): boolean {
+function readAllowRollbacks(url: string): boolean {
   const parsed = allowRollbacksValues.safeParse(new URL(url).searchParams.getAll("allowRollbacks"));
   if (parsed.success) return parsed.data[0] === "true";
   throw new AppError("invalid_query", 400, 'Invalid query parameter "allowRollbacks": expected true or false');

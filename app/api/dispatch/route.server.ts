@@ -135,7 +135,7 @@ async function readBody(schema: unknown, request: Request, maxBytes: number): Pr
 }
 
 /** The body as text; refuses more than `maxBytes` before reading it when its length is announced, else while reading. */
-export async function readText(request: Request, maxBytes: number): Promise<string> {
+async function readText(request: Request, maxBytes: number): Promise<string> {
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > maxBytes) throw tooLarge(maxBytes);
   try {

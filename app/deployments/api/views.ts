@@ -69,7 +69,7 @@ export function itemView(deployment: DeploymentRecord) {
 }
 
 /** The list's schema in the SDK lacks INSTALLING, and one item outside of it fails the whole list. */
-export function listedStatus(status: WireStatus): Exclude<WireStatus, "INSTALLING"> {
+function listedStatus(status: WireStatus): Exclude<WireStatus, "INSTALLING"> {
   return status === "INSTALLING" ? "BUILDING" : status;
 }
 

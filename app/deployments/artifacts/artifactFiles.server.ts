@@ -38,7 +38,7 @@ export function createArtifactFiles(directory: string): ArtifactFiles {
 }
 
 /** True for keys that this server hands out. */
-export function isArtifactKey(key: string): boolean {
+function isArtifactKey(key: string): boolean {
   return KEY.test(key);
 }
 

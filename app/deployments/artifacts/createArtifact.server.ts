@@ -10,10 +10,10 @@ export type ArtifactType = "deployment_context" | "deployment_bundle";
 
 const MB = 1024 * 1024;
 /** Sources are what git would hold; a bundle also has what the bundler inlined. */
-export const ARTIFACT_LIMITS: Record<ArtifactType, number> = { deployment_context: 100 * MB, deployment_bundle: 250 * MB };
+const ARTIFACT_LIMITS: Record<ArtifactType, number> = { deployment_context: 100 * MB, deployment_bundle: 250 * MB };
 /** The CLI refuses a bundle whose key does not begin with `bundles/`. */
 const PREFIX: Record<ArtifactType, string> = { deployment_context: "deployments", deployment_bundle: "bundles" };
-export const UPLOAD_LIFETIME_MS = 5 * 60_000;
+const UPLOAD_LIFETIME_MS = 5 * 60_000;
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
 const NAME_LENGTH = 24;
 const CONTENT_TYPE = "application/gzip";

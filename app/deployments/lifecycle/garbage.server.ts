@@ -21,7 +21,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** How long what is kept after nobody needs it to run, in milliseconds; the newest releases of an environment are always kept. */
-export const RETENTION = {
+const RETENTION = {
   unusedUploadMs: DAY_MS,
   sourceMs: DAY_MS,
   bundleMs: 7 * DAY_MS,

@@ -8,9 +8,9 @@ const CANDIDATES_SQL = loadScript("deployments/lifecycle/sql/idle-candidates.sql
 const PAGE = 200;
 
 /** A branch is looked at now and then for days, so its versions stay longer. */
-export const PREVIEW_IDLE_MS = 6 * 3_600_000;
+const PREVIEW_IDLE_MS = 6 * 3_600_000;
 /** Time after the last promotion, demotion, wake or run. */
-export const IDLE_MS = 30 * 60_000;
+const IDLE_MS = 30 * 60_000;
 
 type Candidate = { id: string; versionId: string | null; isPreview: boolean; isArchived: boolean };
 

@@ -42,7 +42,7 @@ export type AutoPromotionOutcome =
 export type ChangeCurrentDeps = { pool: Pool; clock: Clock; audit: AuditLog; wake: WakeAndWait };
 
 /** Longest wait for the replicas of a stopped target. */
-export const WAKE_PATIENCE_MS = 60_000;
+const WAKE_PATIENCE_MS = 60_000;
 
 const SYSTEM: Actor = { type: "system", id: "deploy", name: null, ip: null, userAgent: null, correlationId: null };
 const FAILURE_TEXT: Record<Direction, string> = { promote: "Failed to promote deployment", rollback: "Failed to roll back deployment" };

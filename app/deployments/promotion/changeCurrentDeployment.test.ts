@@ -10,7 +10,6 @@ import { inTransaction } from "../../platform/db.server";
 import type { Phase } from "../phases";
 import { ChangeFailedError, type ChangedCurrent } from "./changeCurrentDeployment.server";
 import { type Direction, REFUSALS } from "./decidePromotion";
-import { promotionHistory } from "./promotionHistory.server";
 import { readPointer } from "./swap.server";
 
 let services: TestServices;
@@ -127,7 +126,7 @@ describe("decision table, through the service", () => {
       await expect(attempt).rejects.toMatchObject({ status: 400, message: REFUSALS.newer });
     }
     expect(await pointer(env)).toMatchObject({ currentId: two?.id, generation: 1 });
-    expect(await promotionHistory(services.pool, { envId: env.id, limit: 10 })).toHaveLength(1);
+    expect(await historyOf(env)).toHaveLength(1);
   });
 
   test("11, 13, 14 promote goes forward, and back only when allowed; the flag is down afterwards", async () => {
@@ -165,7 +164,7 @@ describe("decision table, through the service", () => {
     await rollback(env, "20261121.2");
     await rollback(env, "20261121.1");
     await promote(env, "20261121.1");
-    const history = await promotionHistory(services.pool, { envId: env.id, limit: 10 });
+    const history = await historyOf(env);
     expect(history.map(({ generation, kind, fromVersion, toVersion }) => [generation, kind, fromVersion, toVersion])).toEqual([
       [4, "confirm_rollback", "20261121.1", "20261121.1"],
       [3, "rollback", "20261121.2", "20261121.1"],
@@ -241,7 +240,7 @@ describe("together", () => {
     for (const result of settled) if (result.status === "rejected") expect(result.reason).toMatchObject({ status: 400 });
     expect(won.length).toBeGreaterThan(0);
 
-    const history = (await promotionHistory(services.pool, { envId: env.id, limit: 100 })).reverse();
+    const history = (await historyOf(env)).reverse();
     expect(history.map(({ generation }) => generation)).toEqual(won.map((_, at) => at + 1));
     // Each move begins where the one before ended: that is a serial order.
     for (const [at, move] of history.entries()) expect(move.fromId).toBe(at === 0 ? null : history[at - 1]?.toId);
@@ -270,6 +269,28 @@ describe("together", () => {
   });
 });
 
+/** Moves of the environment's pointer, newest first. */
+async function historyOf(env: EnvironmentView) {
+  const { rows } = await services.pool.query<{
+    generation: number;
+    kind: string;
+    fromId: string | null;
+    toId: string;
+    fromVersion: string | null;
+    toVersion: string | null;
+    actor: string;
+  }>(
+    `SELECT h.generation, h.kind, h.from_deployment_id AS "fromId", f.version AS "fromVersion", h.to_deployment_id AS "toId",
+            t.version AS "toVersion", h.actor
+     FROM deployment_promotion_event h
+     LEFT JOIN deployment f ON f.id = h.from_deployment_id
+     LEFT JOIN deployment t ON t.id = h.to_deployment_id
+     WHERE h.environment_id = $1 ORDER BY h.generation DESC`,
+    [env.id]
+  );
+  return rows;
+}
+
 function finalize(deploymentId: string) {
   return inTransaction(services.pool, (tx) => fixture.deployments.changeCurrent.inTransaction(tx, { direction: "auto", deploymentId }));
 }
@@ -286,7 +307,7 @@ describe("promotion by the end of a deployment", () => {
     const message = "Deployed but not promoted: version 20261121.2 is newer.";
     expect(await finalize(older?.id ?? "")).toEqual({ promoted: false, message });
     expect(await pointer(other)).toMatchObject({ currentVersion: "20261121.2", generation: 1 });
-    expect((await promotionHistory(services.pool, { envId: env.id, limit: 5 })).map((move) => [move.kind, move.actor])).toEqual([
+    expect((await historyOf(env)).map((move) => [move.kind, move.actor])).toEqual([
       ["auto_promote", "system:deploy"],
       ["auto_promote", "system:deploy"],
     ]);

@@ -75,7 +75,7 @@ export async function confirmRollback(tx: PoolClient, audit: AuditLog, move: Poi
 }
 
 /** `user:<id>`, `key:<environment>`, `system:deploy`: who moved the pointer, as the history keeps it. */
-export function actorText({ type, id }: Actor): string {
+function actorText({ type, id }: Actor): string {
   return `${type}:${id}`;
 }
 

@@ -9,7 +9,7 @@ import { createAgentAccess } from "./agentAccess.server";
 import { AgentTokens } from "./agentTokens.server";
 
 /** The region that every installation has, made with its tables. */
-export const LOCAL_REGION = { id: "local", name: "local" } as const;
+const LOCAL_REGION = { id: "local", name: "local" } as const;
 
 export type AgentFileInput = {
   pool: Pool;

@@ -13,7 +13,7 @@ const LEAVE_SQL = 'DELETE FROM build_slot WHERE deployment_id = $1 RETURNING org
 const RENEW_SQL = "UPDATE build_slot SET lease_until = $2 WHERE deployment_id = ANY($1::text[]) AND state = 'active'";
 
 /** Renewed by the deployer's sweep while the workflow runs. */
-export const SLOT_LEASE_MS = 10 * 60_000;
+const SLOT_LEASE_MS = 10 * 60_000;
 
 type SlotPorts = { workflow: Pick<Workflow, "signal"> };
 
@@ -38,7 +38,7 @@ export async function leaveLine(
 }
 
 /** Frees what dead holders have, then gives out what is free. One organization at a time, one caller at a time. */
-export async function grantSlots(
+async function grantSlots(
   tx: PoolClient,
   ports: SlotPorts,
   { organizationId, nowMs }: { organizationId: string; nowMs: number }

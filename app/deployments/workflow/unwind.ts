@@ -103,7 +103,7 @@ async function trySaved(tx: PoolClient, work: () => Promise<void>): Promise<stri
 }
 
 /** As the API and the pages show it; causes are the parts of a combined error, or what stood behind a single one. */
-export function errorData(stored: StoredError): DeploymentErrorData {
+function errorData(stored: StoredError): DeploymentErrorData {
   const causes = stored.parts ?? (stored.cause ? [stored.cause] : []);
   return {
     name: stored.name,

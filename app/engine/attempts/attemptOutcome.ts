@@ -5,9 +5,9 @@ import { finalStatusOf, isOutOfMemory, isRetryable, retriedByServer } from "./er
 import type { WireError } from "../types";
 
 /** Delays from here on free the slot: the run waits in the queue instead of in its process. */
-export const QUEUED_RETRY_FROM_MS = 30_000;
+const QUEUED_RETRY_FROM_MS = 30_000;
 /** A worker drops a run that is offered again while it still cleans up after the last attempt. */
-export const MIN_REQUEUE_DELAY_MS = 500;
+const MIN_REQUEUE_DELAY_MS = 500;
 /** Attempts of one run, whatever its policy says. */
 export const MAX_ATTEMPTS = 250;
 

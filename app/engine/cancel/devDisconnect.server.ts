@@ -4,7 +4,7 @@ import { AppError } from "../../utils/appError";
 import { parseFriendlyId } from "../../utils/ids";
 import type { CancelInput, CancelOutcome } from "../types";
 
-export const MAX_DISCONNECT_RUNS = 500;
+const MAX_DISCONNECT_RUNS = 500;
 const AT_ONCE = 25;
 
 export class DevDisconnectService {

@@ -4,7 +4,7 @@ export type MachinePreset = { name: string; /** vCPU */ cpu: number; /** GB */ m
 
 /** Nobody is charged by a server of their own, so every preset costs nothing. */
 const CENTS_PER_MS = 0;
-export const DEFAULT_MACHINE = "small-1x";
+const DEFAULT_MACHINE = "small-1x";
 
 const SIZES: readonly [name: string, cpu: number, memory: number][] = [
   ["micro", 0.25, 0.25],
@@ -22,11 +22,6 @@ const SMALLEST: MachinePreset = { name: DEFAULT_MACHINE, cpu: 0.5, memory: 0.5, 
 /** The preset of this name; an unknown or absent one is `small-1x`. */
 export function machinePreset(name: string | null | undefined): MachinePreset {
   return PRESETS.get(name ?? DEFAULT_MACHINE) ?? SMALLEST;
-}
-
-/** True for a name that workers understand. */
-export function isMachinePreset(name: string): boolean {
-  return PRESETS.has(name);
 }
 
 /** First of: what the run has now, what the trigger asked for, what the task declares. */

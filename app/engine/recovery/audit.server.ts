@@ -20,7 +20,7 @@ export type AuditDeps = {
   timeouts: StallTimeouts;
 };
 
-export const AUDIT_EVERY_MS = 5_000;
+const AUDIT_EVERY_MS = 5_000;
 const IDS_PER_QUERY = 1_000;
 
 /** Builds the stopped loop; its first pass is at its start. */

@@ -18,7 +18,7 @@ export type RecheckDeps = {
   log: Logger;
 };
 
-export const RECHECK_EVERY_MS = 15_000;
+const RECHECK_EVERY_MS = 15_000;
 /** Younger runs are still on their way. */
 const SETTLED_MS = 5_000;
 /** A run is created up to this long after the time in its id: it waited for its statement, or its process's clock is behind. */

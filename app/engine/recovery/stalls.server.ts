@@ -21,9 +21,9 @@ export type StallDeps = {
   onOverdue(runIds: readonly string[]): Promise<void>;
 };
 
-export const STALLS_EVERY_MS = 1_000;
+const STALLS_EVERY_MS = 1_000;
 /** When the loop itself was away this long, silence proves nothing: workers could not have been heard. */
-export const AWAY_MS = 5_000;
+const AWAY_MS = 5_000;
 const PER_PASS = 500;
 
 /** Builds the stopped loop. */

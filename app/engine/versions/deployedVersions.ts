@@ -20,10 +20,3 @@ export interface DeployedVersions {
   /** True for the name of a region that hands out runs. */
   hasRegion(name: string): Promise<boolean>;
 }
-
-/** For a server without deployments: nothing is deployed anywhere. */
-export const NO_DEPLOYED_VERSIONS: DeployedVersions = {
-  byWorker: () => Promise.resolve(null),
-  byExternalId: () => Promise.resolve(null),
-  hasRegion: () => Promise.resolve(false),
-};

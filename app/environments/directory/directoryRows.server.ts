@@ -89,7 +89,7 @@ const nullableText = z.string().nullable().default(null);
 const nullableNumber = z.number().nullable().default(null);
 
 /** What `task.config` holds: everything of a task that is not a column. */
-export const StoredTaskConfig = z.object({
+const StoredTaskConfig = z.object({
   description: nullableText,
   queue: z.string(),
   retry: z

@@ -14,7 +14,7 @@ const TYPE_OF: Record<EnvironmentSlug, EnvironmentType> = {
 };
 
 /** The kind of a slug. */
-export function environmentTypeOf(slug: EnvironmentSlug): EnvironmentType {
+function environmentTypeOf(slug: EnvironmentSlug): EnvironmentType {
   return TYPE_OF[slug];
 }
 

@@ -8,8 +8,8 @@ import { sealContext, type SecretBox } from "../secretBox.server";
 import type { EnvironmentSlug } from "../types";
 
 /** A day: one deploy of everything that holds the key. */
-export const DEFAULT_GRACE_MS = 24 * 3_600_000;
-export const MAX_GRACE_MS = 14 * 24 * 3_600_000;
+const DEFAULT_GRACE_MS = 24 * 3_600_000;
+const MAX_GRACE_MS = 14 * 24 * 3_600_000;
 
 export class RotateEnvironmentKeyService {
   constructor(private readonly deps: { prisma: ControlPlaneClient; secretBox: SecretBox; clock: Clock }) {}

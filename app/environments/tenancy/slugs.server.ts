@@ -5,7 +5,7 @@ const MAX_SLUG = 60;
 const TRIES_WITH_A_NUMBER = 20;
 
 /** Lowercase letters, digits and single dashes; "x" when nothing of the text remains. */
-export function slugify(text: string): string {
+function slugify(text: string): string {
   const slug = text
     .normalize("NFKD")
     .toLowerCase()

@@ -10,7 +10,7 @@ const MAX_BRANCH = 255;
 const MAX_BRANCHES = 1_000;
 
 /** The branch name as it is stored. Throws 400 when git would refuse it or it is reserved. */
-export function parseBranchName(text: string): string {
+function parseBranchName(text: string): string {
   const name = text.trim().replace(/^refs\/heads\//, "");
   const malformed =
     name.length === 0 || name.length > MAX_BRANCH || !/^[A-Za-z0-9._/@+#-]+$/.test(name) || /\.\.|^[-/.]|[/.]$|\/\//.test(name);

@@ -30,11 +30,11 @@ export type EmbeddedRedis = {
   stopSync(): void;
 };
 
-export const REDIS_MISSING =
+const REDIS_MISSING =
   "redis-server is not installed. Install it (Debian, Ubuntu: sudo apt-get install redis-server; macOS: brew install redis), or set REDIS_URL to a Redis of your own.";
 
 /** Absolute path of redis-server in a PATH-like list of folders; undefined when there is none. */
-export function findRedisServer(searchPath: string): string | undefined {
+function findRedisServer(searchPath: string): string | undefined {
   const directories = searchPath.split(path.delimiter);
   return directories.map((directory) => path.join(directory, "redis-server")).find((file) => path.isAbsolute(file) && isExecutable(file));
 }

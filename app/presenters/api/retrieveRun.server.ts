@@ -73,6 +73,6 @@ export class RetrieveRunPresenter {
 }
 
 /** A detail seen as a row of a list. */
-export function asListItem(detail: RunDetail): RunListItem {
+function asListItem(detail: RunDetail): RunListItem {
   return { ...detail, completedAt: detail.result?.completedAt ?? null, error: detail.result?.error ?? null };
 }

@@ -26,7 +26,7 @@ export function originOf(via: string | null): Origin {
 }
 
 /** Sentence end such as "from GitHub Actions". */
-export function fromWords(via: string | null): string {
+function fromWords(via: string | null): string {
   const origin = originOf(via);
   if (origin === "redeploy") return "redeployed";
   if (origin === "ci") return "from CI";

@@ -1,6 +1,6 @@
 /** The page of one deployment: the same view while it is on its way and as the record afterwards. */
 import { z } from "zod";
-import { isTerminal, type Phase, type Step } from "../../deployments/phases";
+import { isTerminal, type Step } from "../../deployments/phases";
 import type { DeploymentRecord } from "../../deployments/ports";
 import { deploymentById } from "../../deployments/rows/deploymentRows.server";
 import { requiredRegions } from "../../deployments/readiness";
@@ -197,7 +197,7 @@ function lastLineOfFinalizing(logs: ReadonlyMap<Step, LogView>): string | null {
 }
 
 /** What finalizing will do, by the rule that it applies. */
-export function promotionPlan({ row, pointer, autoPromote }: PageFacts): PhaseFacts["promotion"] {
+function promotionPlan({ row, pointer, autoPromote }: PageFacts): PhaseFacts["promotion"] {
   const current = pointer?.currentVersion ?? null;
   const not = (why: string) => ({ current, will: false, why });
   if (row.skipPromotion) return not("Will become ready, not current: --skip-promotion");
@@ -219,9 +219,4 @@ function failureOf({ row, more, logs, env }: PageFacts): FailureView {
     envSlug: env.slug,
     lastErrorLine: errorLines.at(-1)?.text ?? null,
   });
-}
-
-/** Phases in which regions are worth looking at. */
-export function showsRegions(phase: Phase): boolean {
-  return ["deploying", "network", "finalizing", "ready", "stopped"].includes(phase);
 }

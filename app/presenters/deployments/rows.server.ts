@@ -1,6 +1,6 @@
 /** Reads that several deployment pages share. */
 import { z } from "zod";
-import { STEPS, type Phase, type Step, type WireStatus } from "../../deployments/phases";
+import { STEPS, type Step } from "../../deployments/phases";
 import type { Queryable } from "../../deployments/ports";
 import { INSTANCE_FRESH_MS } from "../../deployments/readiness";
 import { loadScript } from "../../platform/scripts.server";
@@ -72,6 +72,3 @@ export type ListedStep = z.output<typeof listedStep>;
 const listedRegion = z.object({ region: z.string(), wanted: z.number(), running: z.number() });
 export const listedRegions = z.array(listedRegion);
 export type ListedRegion = z.output<typeof listedRegion>;
-
-/** Phase and status, as `shownDeployment` takes them. */
-export type Standing = { phase: Phase; status: WireStatus };

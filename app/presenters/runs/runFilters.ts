@@ -3,7 +3,7 @@ import { AppError } from "../../utils/appError";
 import type { ShownStatus } from "../views";
 
 /** Filter names as the URL spells them; each may repeat. */
-export const FILTER_NAMES = ["status", "task", "version", "queue", "tag"] as const;
+const FILTER_NAMES = ["status", "task", "version", "queue", "tag"] as const;
 export type FilterName = (typeof FILTER_NAMES)[number];
 /** `after` shows older runs than that id, `before` newer ones. */
 export type RunsQuery = Record<FilterName, string[]> & { after: string | null; before: string | null };
@@ -12,7 +12,7 @@ export type FilterStatus = Exclude<ShownStatus, "RETRYING">;
 type StatusWord = { status: FilterStatus; word: string };
 
 /** Words of the statuses in the order of a run's life; Retrying is a part of Executing and Queued, not a filter. */
-export const FILTER_STATUSES: readonly StatusWord[] = [
+const FILTER_STATUSES: readonly StatusWord[] = [
   { status: "DELAYED", word: "Delayed" },
   { status: "QUEUED", word: "Queued" },
   { status: "PENDING_VERSION", word: "Pending version" },

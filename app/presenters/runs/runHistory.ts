@@ -15,7 +15,6 @@ export type Attempt = {
 export type PhaseKind = "delayed" | "version" | "queued" | "handover" | "attempt" | "retry" | "waiting" | "cancelling";
 export type Phase = { kind: PhaseKind; from: number; to: number | null; attempt: number };
 
-const FAILED: ReadonlySet<FinalRunStatus> = new Set<FinalRunStatus>(["COMPLETED_WITH_ERRORS", "CRASHED", "SYSTEM_FAILURE", "TIMED_OUT"]);
 const KINDS: Record<Exclude<ExecutionState, "FINISHED">, PhaseKind> = {
   DELAYED: "delayed",
   RUN_CREATED: "version",
@@ -97,9 +96,4 @@ export function stretchesOf(phases: readonly Phase[], attempts: readonly Attempt
     else out.push({ tone, from: phase.from, to: phase.to });
   }
   return out;
-}
-
-/** True when this final status means that the last attempt failed. */
-export function endedInFailure(final: FinalRunStatus): boolean {
-  return FAILED.has(final);
 }

@@ -23,7 +23,7 @@ export type TimelineInput = {
 };
 
 /** Lines beyond it are left out: a page of thousands of bars helps nobody and takes seconds to draw. */
-export const MOST_ROWS = 500;
+const MOST_ROWS = 500;
 const ATTEMPT_SPAN = /^Attempt \d+$/;
 
 type Placed = { axis: Axis; nowMs: number; hrefOf: (spanId: string) => string };

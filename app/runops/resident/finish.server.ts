@@ -112,7 +112,7 @@ function finishColumns(rows: readonly FinishRequest[], nowMs: number): unknown[]
 }
 
 /** Result rows by id; ids that are none of ours are absent. */
-export async function readResults(pool: Pool, ids: readonly string[]): Promise<Map<string, RunResult>> {
+async function readResults(pool: Pool, ids: readonly string[]): Promise<Map<string, RunResult>> {
   const known = ids.filter((id) => idMillis(id) !== null);
   const { rows } = await pool.query<ResultRow>({
     ...READ_RESULTS,

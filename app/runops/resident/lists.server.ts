@@ -12,7 +12,7 @@ const BY_STATUS = loadScript("runops/sql/lists/list-by-status.sql");
 const BY_INDEX = loadScript("runops/sql/lists/list-by-index.sql");
 
 /** Rows that one request may look at. */
-export const SCAN_LIMIT = 20_000;
+const SCAN_LIMIT = 20_000;
 const FIRST_WINDOW = 500;
 const WINDOW_GROWTH = 8;
 

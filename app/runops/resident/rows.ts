@@ -3,7 +3,7 @@ import { FIRST_FINAL_STATUS_CODE, isFinal, stateName, statusName, type FinalRunS
 import type { LiveRun, RunHeader, RunOptions, RunResult } from "../runStore";
 
 /** Flags of `run_live.flags`. */
-export const ATTEMPT_CLOSED = 1;
+const ATTEMPT_CLOSED = 1;
 
 export type LiveRow = {
   id: string;

@@ -23,7 +23,7 @@ const MAX_GROUP = 50;
 /** Other processes may win that often in a row before the callers are asked to come again. */
 const MAX_ROUNDS = 50;
 /** Late flushes are taken for an hour after a run has finished. */
-export const METADATA_GRACE_MS = 3_600_000;
+const METADATA_GRACE_MS = 3_600_000;
 
 type Deps = { store: Pick<RunStore, "getRuns" | "updateMetadata">; clock: Clock };
 

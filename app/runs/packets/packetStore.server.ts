@@ -74,7 +74,7 @@ export function createPacketStore(options: PacketOptions, clock: Clock): PacketS
 }
 
 /** Refuses what could leave the environment's folder, or means nothing: empty, over-long, NUL, backslash, `.` and `..`. */
-export function checkPacketName(name: string): void {
+function checkPacketName(name: string): void {
   const segments = name.split("/");
   const bad =
     name === "" ||

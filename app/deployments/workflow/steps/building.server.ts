@@ -19,7 +19,7 @@ const BUILT_SQL =
   "UPDATE deployment SET built_at = coalesce(built_at, $2), updated_at = $2, image_reference = coalesce(image_reference, 'release://sha256:' || release_digest) WHERE id = $1";
 
 /** A build whose builder was lost is given to another one, this many times in all. */
-export const BUILD_ATTEMPTS = 3;
+const BUILD_ATTEMPTS = 3;
 
 /** What `builds/done` leaves in `build_job.outcome` of a build that failed. */
 export type BuildJobOutcome = { message?: string; stderr?: string };

@@ -14,7 +14,7 @@ const LIST_SQL = loadScript("presenters/deployments/sql/list.sql");
 const OLDER_SQL = LIST_SQL.replaceAll("{direction}", "DESC");
 const NEWER_SQL = LIST_SQL.replaceAll("{direction}", "ASC");
 const BRANCHES_SQL = loadScript("presenters/deployments/sql/branches.sql");
-export const PAGE_SIZE = 20;
+const PAGE_SIZE = 20;
 const BRANCHES_FROM = 200;
 /** Sorts after every id. */
 const NEWEST = "~";
@@ -73,7 +73,7 @@ function firstSteps(slug: string): { sentence: string; command: string } {
 }
 
 /** What is paused, and since when. */
-export function rolledBackView(pointer: Pointer, base: string): RolledBackView {
+function rolledBackView(pointer: Pointer, base: string): RolledBackView {
   const { leftVersion, leftCode } = pointer;
   return {
     current: pointer.currentVersion,
