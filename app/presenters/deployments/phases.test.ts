@@ -3,6 +3,7 @@ import { PHASES, STATUS_OF_PHASE, STEPS, type Phase, type Step } from "../../dep
 import type { StepRecord } from "../../deployments/rows/stepRows";
 import { announcement, phaseViews, type PhaseFacts, type PhasesInput } from "./phases";
 import { shownDeployment } from "./status";
+import type { DeploymentLogLine } from "./views";
 
 const NOW = Date.UTC(2026, 10, 21, 14, 0, 0);
 const FACTS: PhaseFacts = {
@@ -104,9 +105,11 @@ describe("the rows of a deployment", () => {
   it("tell the reader when a phase takes longer than usual", () => {
     const steps = records("building", "open").map((record) => ({ ...record, startedAt: new Date(NOW - 60_000) }));
     expect(phaseViews(input("building", steps))[2]?.text).toBe("Builds the release. Longer than usual");
-    const line = { seq: 1, at: NOW, level: "info" as const, text: "Indexing tasks." };
+    const line: DeploymentLogLine = { seq: 1, at: NOW, level: "info", text: "Indexing tasks." };
     const log = { ...{ step: "building" as const, total: 1, warnings: 0, errors: 0, firstSeq: 1 }, lines: [line] };
     const logs = new Map([["building" as const, log]]);
+    expect(phaseViews({ ...input("building", steps), logs })[2]?.text).toBe("Indexing tasks. Longer than usual");
+    log.lines.push({ ...line, text: '{"message":"Background worker created"}' }, { ...line, level: "debug", text: "Writing index.json" });
     expect(phaseViews({ ...input("building", steps), logs })[2]?.text).toBe("Indexing tasks. Longer than usual");
   });
 

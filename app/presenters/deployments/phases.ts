@@ -68,6 +68,9 @@ function sentence(row: StepRow, input: PhasesInput): string {
   }
 }
 
+/** What tools tell each other in the log, as JSON; a sentence it is not. */
+const MACHINE_LINE = /^\s*[[{]/;
+
 function pendingText(step: Step, { facts }: PhasesInput): string {
   if (step === "finalizing") {
     const { current, will, why } = facts.promotion;
@@ -94,7 +97,7 @@ function activeWords(step: Step, { facts, logs }: PhasesInput): string {
       return "Checks regions and settings";
     case "building": {
       if (facts.build.waits) return "Waits for an agent that builds";
-      const last = logs.get("building")?.lines.at(-1);
+      const last = logs.get("building")?.lines.findLast((line) => line.level !== "debug" && !MACHINE_LINE.test(line.text));
       return last ? cut(plainText(last.text)) : "Builds the release";
     }
     case "deploying":
