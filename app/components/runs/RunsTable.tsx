@@ -118,7 +118,9 @@ function Row({ row, asOf, changed, formId, scale, onSelect }: RowProps) {
           {shortId(row.friendlyId)}
         </Link>
       </td>
-      <td className="full soft">{row.note.length > 0 ? <Words words={row.note} /> : null}</td>
+      <td className="full soft" title={textOf(row.note) || undefined}>
+        {row.note.length > 0 ? <Words words={row.note} /> : null}
+      </td>
       <td className="hide-sm">
         <MiniBar row={row} scale={scale} />
       </td>
@@ -134,6 +136,11 @@ function Row({ row, asOf, changed, formId, scale, onSelect }: RowProps) {
       </td>
     </tr>
   );
+}
+
+/** The whole of a note that its column may cut. */
+function textOf(note: RunRow["note"]): string {
+  return note.map((word) => (typeof word === "string" ? word : word.code)).join("");
 }
 
 function MiniBar({ row, scale }: { row: RunRow; scale: (ms: number) => number }) {
