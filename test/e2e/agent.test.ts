@@ -45,7 +45,7 @@ type Run = {
   status: string;
   version?: string;
   output?: unknown;
-  error?: { message?: string };
+  error?: { message?: string; stackTrace?: string };
   attemptCount?: number;
   isCompleted: boolean;
 };
@@ -138,7 +138,11 @@ describe("87: a real bundle", () => {
 
   test("retries, fails, crashes and throws where nobody catches", async () => {
     expect(await run("flaky", { failures: 2 })).toMatchObject({ status: "COMPLETED", output: { attempts: 3 } });
-    expect(await run("failing", { message: "on purpose" })).toMatchObject({ status: "FAILED" });
+    const failed = await run("failing", { message: "on purpose" });
+    expect(failed).toMatchObject({ status: "FAILED" });
+    // Files of the project, not folders of the agent.
+    expect(failed.error?.stackTrace).toMatch(/^ +at .*\(src\/trigger\/tasks\.ts:\d+:\d+\)$/m);
+    expect(failed.error?.stackTrace).not.toContain("file://");
     expect(await run("crash")).toMatchObject({ status: "COMPLETED", output: { attempt: 2 } });
     const uncaught = await run("uncaught");
     expect(uncaught.isCompleted).toBe(true);
