@@ -8,32 +8,35 @@ import { createPages } from "./pages.server";
 import { lockDirectory } from "./platform/embedded/lock.server";
 import { openStores, rememberSecrets, type Stores } from "./platform/embedded/stores.server";
 import { createHttpServer, type HttpServer } from "./platform/httpServer.server";
-import { createLogger, errorMessage, type Logger } from "./platform/logger";
+import { createLogger, type Logger } from "./platform/logger";
 import { applyMigrations, migrationSets } from "./platform/migrate.server";
+import { StoppedError, StopSignals } from "./stopSignals.server";
 import { getApp, setApp, startApp, type StartedApp } from "./wiring.server";
 
-/** SIGTERM to exit is at most 10 s: requests get most of it, the stores the rest. */
+/** Of the 10 s between SIGTERM and exit; the stores get the rest. */
 const REQUESTS_GRACE_MS = 4_000;
-const STOP_LIMIT_MS = 9_500;
 
-type Running = { http: HttpServer; started: StartedApp; stores: Stores; agent: LocalAgent | null; release: () => void; log: Logger };
+type Running = { http: HttpServer; started: StartedApp; stores: Stores; agent: LocalAgent | null; release: () => void };
 
-/** Boots and serves until a signal arrives. Throws, with everything that it had started stopped again. */
+/** Boots and serves until a signal arrives. Throws, with everything that it had started stopped again. A signal on the way ends the process the same way. */
 export async function boot(build: ServerBuild): Promise<void> {
   const parsed = readEnv();
   const dataDir = path.resolve(parsed.SLUICE_DATA_DIR);
+  const log = createLogger(parsed.LOG_LEVEL);
   const release = lockDirectory(dataDir);
+  const signals = new StopSignals(log);
   const undo: (() => void | Promise<void>)[] = [release];
   try {
     const env: Env = {
       ...withSecrets(parsed, parsed.DATABASE_URL ? null : rememberSecrets(dataDir, generateSecrets())),
       SLUICE_DATA_DIR: dataDir,
     };
-    const log = createLogger(env.LOG_LEVEL);
     const stores = await openStores(storesOptions(parsed, dataDir, log));
     undo.push(() => stores.stop());
     process.once("exit", stores.stopSync);
+    signals.throwIfStopping();
     for (const set of Object.values(migrationSets())) await applyMigrations(stores.databaseUrl, set, log);
+    signals.throwIfStopping();
     const http = createHttpServer(createListener(build, env, log));
     const started = await startApp({
       env: { ...env, DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl },
@@ -41,15 +44,18 @@ export async function boot(build: ServerBuild): Promise<void> {
       server: http.server,
     });
     undo.push(() => started.stop());
+    signals.throwIfStopping();
     setApp(started.app);
     const port = await http.listen(env.PORT, env.HOST);
     log.info("server.ready", { port, host: env.HOST, pid: process.pid });
     await announce(build, started, port);
     const agent = env.LOCAL_AGENT === "on" ? await startAgent(started, env, { port, log }) : null;
-    stopOnSignals({ http, started, stores, agent, release, log });
+    signals.whenStopping(() => stop({ http, started, stores, agent, release }));
   } catch (error) {
     for (const step of undo.reverse()) await step();
-    throw error;
+    if (!(error instanceof StoppedError)) throw error;
+    log.info("server.stopped");
+    process.exit(0);
   }
 }
 
@@ -85,32 +91,6 @@ async function startAgent(started: StartedApp, env: Env, { port, log }: { port: 
 async function announce(build: ServerBuild, started: StartedApp, port: number): Promise<void> {
   for (const line of await started.welcome(port)) process.stdout.write(`${line}\n`);
   if (build.mode === "development") await broadcastDevReady(build);
-}
-
-function stopOnSignals(running: Running): void {
-  let stopping = false;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) return;
-    stopping = true;
-    running.log.info("server.stopping", { signal });
-    const limit = setTimeout(() => {
-      running.log.error("server.stop_timed_out", { afterMs: STOP_LIMIT_MS });
-      process.exit(1);
-    }, STOP_LIMIT_MS);
-    void stop(running).then(
-      () => {
-        clearTimeout(limit);
-        running.log.info("server.stopped");
-        process.exit(0);
-      },
-      (error: unknown) => {
-        running.log.error("server.stop_failed", { message: errorMessage(error) });
-        process.exit(1);
-      }
-    );
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
 }
 
 /** The agent goes while the server can still hear its last report. Held answers are ended first, or they would keep their connections for the whole grace. */

@@ -1,7 +1,11 @@
 /** What a new user does on the first day: trigger, watch it fail and retry, cancel, and live through a crash of the server. */
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DevSession, startDevSession } from "./support/devSession";
-import { eventually } from "./support/processes";
+import { processesBelow } from "./support/leftovers";
+import { eventually, repoRoot, spawnGroup } from "./support/processes";
 import { type Sluice, startSluice } from "./support/sluice";
 
 let sluice: Sluice;
@@ -68,4 +72,18 @@ test("a 5 s task survives kill -9 and restart of the server in its middle", asyn
   await sluice.start();
   expect(await settled(id)).toMatchObject({ status: "COMPLETED", output: { slept: 5_000 }, attemptCount: 1 });
   expect(dev.log().filter((line) => line === `slept ${id}`)).toHaveLength(1);
+});
+
+test("a server that is told to stop while it starts leaves no store running", async () => {
+  const dataDir = mkdtempSync(path.join(os.tmpdir(), "sluice-e2e-"));
+  const server = spawnGroup(process.execPath, [path.join(repoRoot, "build/server.js")], {
+    cwd: repoRoot,
+    env: { PATH: process.env.PATH, HOME: os.homedir(), PORT: "0", SLUICE_DATA_DIR: dataDir, LOCAL_AGENT: "off" },
+  });
+  await server.waitFor(/"store":"redis"/, 60_000);
+  expect(processesBelow(dataDir)).not.toEqual([]);
+  process.kill(server.pid, "SIGTERM");
+  expect(await server.ended, server.output()).toBe(0);
+  expect(processesBelow(dataDir)).toEqual([]);
+  rmSync(dataDir, { recursive: true, force: true });
 });
