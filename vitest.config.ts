@@ -9,7 +9,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "test/e2e/**", "test/faults/**"],
     globalSetup: ["test/globalSetup.ts"],
     environment: "node",
-    maxWorkers: 2,
+    // They wait for databases and processes as long as they compute: one more than the smallest machine has cores.
+    maxWorkers: 3,
     // What is waited for comes; how soon is the machine's affair.
     expect: { poll: { timeout: 20_000 } },
     testTimeout: 60_000,

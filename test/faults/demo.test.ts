@@ -1,8 +1,8 @@
 /** `npm run demo` against a server on a port and a data directory of its own, to its end. */
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { repoRoot, spawnGroup } from "./support/processes";
-import { type Sluice, startSluice } from "./support/sluice";
+import { repoRoot, spawnGroup } from "../e2e/support/processes";
+import { type Sluice, startSluice } from "../e2e/support/sluice";
 
 /** Two deployments and three runs, and the example's packages where they are not installed yet. */
 const DEMO_TIMEOUT_MS = 600_000;
