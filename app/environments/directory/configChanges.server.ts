@@ -118,7 +118,7 @@ class Listener implements ListeningConfigChanges {
     this.raiseFloor(startedAt);
     if (startedAt - this.trimmedAt < KEEP_CHANGES_EVERY_MS) return;
     this.trimmedAt = startedAt;
-    await client.query(TRIM_SQL);
+    await withDeadline(client.query(TRIM_SQL), ROUND_TRIP_PATIENCE_MS);
   }
 
   private heard(payload: string): void {

@@ -112,6 +112,18 @@ describe("a feed of changes", () => {
     await waitFor(() => ofEnvironment(heard.slice(before)).length > 0);
   });
 
+  it("notices that trimming old changes hangs: a connection that is waiting proves nothing", async () => {
+    const holder = await services.pool.connect();
+    await holder.query("BEGIN; LOCK TABLE config_change IN SHARE MODE");
+    try {
+      const { changes } = await listen();
+      await waitFor(() => !changes.healthy());
+    } finally {
+      await holder.query("ROLLBACK");
+      holder.release();
+    }
+  });
+
   it("refuses to start without a database, and may be started again", async () => {
     const changes = createConfigChanges({ databaseUrl: line.url, clock: systemClock, log: services.log });
     line.cut();
