@@ -163,6 +163,7 @@ export class RegionAgent {
       headers: this.server.headers,
       root: path.join(sharedRoot(state.dataDir, this.isolation), "builds"),
       region: { name: options.region, packages: options.packages },
+      runtimes: options.runtimes,
       uidOf: this.isolation.level === "L0" ? null : (name) => state.uidOf(name),
       env: { ...passedThrough(process.env), ...(bun === null ? {} : { PATH: pathOfBuilds(path.dirname(bun)) }) },
       makeRoom: () => void this.parts.releases.evict(0),

@@ -1,5 +1,5 @@
 /** The builder against a whole server: real bundles of the unmodified CLI, real packages, real processes. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -45,12 +45,21 @@ beforeAll(async () => {
   f = await createBuildFixture();
   project = makeProject();
   bundle = await bundleOf(project.dir);
-  await f.builder("one");
+  await f.builder("one", { runtimes: new Map([["node-24", otherNode()]]) });
 }, 120_000);
 afterAll(async () => {
   project.remove();
   await f.close();
 });
+
+/** A second Node, which writes down what it is started for. */
+function otherNode(): string {
+  const file = path.join(f.root, "node-24/node");
+  mkdirSync(path.dirname(file));
+  writeFileSync(file, `#!/bin/sh\necho "$@" >> "${startsOfOtherNode()}"\nexec "${process.execPath}" "$@"\n`, { mode: 0o755 });
+  return file;
+}
+const startsOfOtherNode = () => path.join(f.root, "node-24/starts.txt");
 
 const text = (tree: Tree, name: string) => String(tree[name]);
 const packageJson = (tree: Tree, dependencies: Record<string, string>) => ({
@@ -147,6 +156,15 @@ describe("builder", { timeout: 120_000 }, () => {
     ]) {
       expect(log).not.toContain(hidden);
     }
+  });
+
+  it("92: installs, runs commands and indexes with the Node that the project is for", async () => {
+    const forOther = text(bundle, "build.json").replace(/"runtime": *"[^"]+"/, '"runtime":"node-24"');
+    const tree = withCommands(packageJson({ ...bundle, "build.json": forOther }, { "is-odd": "3.0.1" }), ["node -p '`a ${1 + 1}`'"]);
+    const id = await f.deploy(await archiveOf(tree));
+    expect(await f.ended(id)).toMatchObject({ state: "succeeded" });
+    const starts = readFileSync(startsOfOtherNode(), "utf8");
+    for (const start of [/npm\S* install/, /^-p /m, /managed-index-controller/]) expect(starts).toMatch(start);
   });
 
   it("runs layer commands between the two copies of the bundle", async () => {

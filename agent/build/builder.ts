@@ -5,6 +5,7 @@ import path from "node:path";
 import type { Logger } from "../../app/platform/logger";
 import { defineLoop, type Loop } from "../../app/platform/loop";
 import { killAll } from "../replicas/proc";
+import type { Runtimes } from "../replicas/runtimes";
 import { BuildServer } from "./buildServer";
 import { DependencyCache } from "./release/dependencyCache";
 import { MAX_CLAIM_WAIT_MS, type BuildOutcome } from "./protocol";
@@ -18,6 +19,8 @@ export type BuilderOptions = {
   /** Folder of builds, absolute. Users of builds must be able to get there: no folder above it may be closed to them. */
   root: string;
   region: { name: string; packages: readonly string[] };
+  /** Binaries of other versions of Node: a project is built and indexed with the one that runs it. */
+  runtimes: Runtimes;
   /** Gives a user for the builds of an environment, by a name that is nobody else's; null at L0. */
   uidOf: ((name: string) => number) | null;
   /** See `passedThrough`. */
@@ -101,12 +104,12 @@ export class Builder {
       throw error;
     });
     if (!assignment) return;
-    const { url, root, uidOf, env, region, log, now } = this.options;
+    const { url, root, uidOf, env, region, runtimes, log, now } = this.options;
     log.info("build.began", { deploymentId: assignment.deploymentId, attempt: assignment.attempt, kind: assignment.kind });
     // Two builds of one environment at once must not be able to touch each other either.
     const uid = uidOf?.(`build:${slot}:${assignment.environmentId}`) ?? null;
     this.underWay++;
-    const options = { server: this.server, cache, root, apiUrl: url, uid, env, region, log, now };
+    const options = { server: this.server, cache, root, apiUrl: url, uid, env, region, runtimes, log, now };
     const outcome = await runBuild(options, assignment, signal).finally(() => this.underWay--);
     await this.makeRoomAfter(outcome);
   }

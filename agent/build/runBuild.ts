@@ -2,6 +2,7 @@
 import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { errorMessage, type Logger } from "../../app/platform/logger";
+import type { Runtimes } from "../replicas/runtimes";
 import { ServerRefusal } from "../server/serverClient";
 import { BuildLog } from "./log/buildLog";
 import type { BuildServer } from "./buildServer";
@@ -28,6 +29,7 @@ export type BuildOptions = {
   /** Registries, proxies and certificates for package managers. */
   env: Record<string, string>;
   region: { name: string; packages: readonly string[] };
+  runtimes: Runtimes;
   log: Logger;
   now(): number;
 };
@@ -123,7 +125,8 @@ class Build {
     const bundle = await this.timed("download", () => this.download("bundle"));
     const dir = path.join(workDir, "app");
     const { environmentId, buildEnvVars } = assignment;
-    const release = { ...shared, cache: options.cache, bundle, dir, environmentId, buildEnvVars, region: options.region };
+    const { cache, region, runtimes } = options;
+    const release = { ...shared, cache, bundle, dir, environmentId, buildEnvVars, region, runtimes };
     const { manifest } = await this.timed("release", () => bundleToRelease(release));
     const isRegistered = async () => (await this.ask()).registered;
     await this.timed("index", () => indexRelease({ ...shared, dir, manifest, isRegistered }));

@@ -61,7 +61,15 @@ export type CommandResult = {
 const DEFAULT_TIMEOUT_MS = 15 * 60_000;
 
 export class Sandbox {
+  /** The Node of the build's commands and of everything that they start: the agent's own until `useNode`. */
+  node = process.execPath;
+
   constructor(readonly options: SandboxOptions) {}
+
+  /** From now on commands find this Node first: packages with native addons are made for the version that runs them. */
+  useNode(binary: string): void {
+    this.node = binary;
+  }
 
   /** Makes the folders that processes of the build need. Call once. */
   async prepare(): Promise<void> {
@@ -124,12 +132,13 @@ export class Sandbox {
   private launchOf(command: SandboxCommand): LaunchCommand {
     const { uid, env, name } = this.options;
     const places = { HOME: this.home, TMPDIR: this.temporary };
+    const rest = env.PATH ?? pathOfBuilds();
     const variables: Variables = {
-      PATH: pathOfBuilds(),
       LANG: "C.UTF-8",
       ...env,
       ...command.env,
       ...places,
+      PATH: this.node === process.execPath ? rest : `${path.dirname(this.node)}:${rest}`,
       NODE_ENV: "production",
       [MARKER]: name,
     };

@@ -27,11 +27,16 @@ export function bunFor(runtimes: Runtimes, runtime = "bun"): string | null {
   return runtimes.get(runtime) ?? runtimes.get("bun") ?? null;
 }
 
+/** The Node that a project for `runtime` is built and indexed with; the agent's own stands in for one that it was not given. */
+export function nodeFor(runtime: string | null, runtimes: Runtimes): string {
+  return (runtime === null ? undefined : runtimes.get(runtime)) ?? process.execPath;
+}
+
 /** How a run controller is started. The agent's own Node stands in for one that it was not given; nothing stands in for Bun. */
 export function programFor(runtime: string | null, runtimes: Runtimes): Program {
   const own = process.execPath;
   if (runtime === null || !isBun(runtime)) {
-    const node = (runtime === null ? undefined : runtimes.get(runtime)) ?? own;
+    const node = nodeFor(runtime, runtimes);
     return { command: node, flags: CONTROLLER_FLAGS, folders: [path.dirname(node)], env: {} };
   }
   const bun = bunFor(runtimes, runtime);

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { STATUS_WORDS } from "~/components/ui/Status";
 import { renderAt } from "./render";
 import { rows } from "./fixtures";
 import { runsStory, stories } from "./stories";
@@ -47,7 +46,8 @@ describe("every page", () => {
 describe("the runs table", () => {
   it("says every status as a word, beside its icon", async () => {
     const html = await renderAt(runsStory());
-    for (const { status, word } of STATUS_WORDS.filter((known) => rows.some((row) => row.status === known.status))) {
+    const words = { QUEUED: "Queued", EXECUTING: "Executing", RETRYING: "Retrying", COMPLETED: "Completed", FAILED: "Failed", CANCELED: "Canceled" };
+    for (const [status, word] of Object.entries(words)) {
       const row = html.slice(html.indexOf(`data-status="${status}"`));
       expect(row.slice(0, row.indexOf("</tr>"))).toMatch(new RegExp(`<svg[^>]*aria-hidden="true".*</svg>${word}`));
     }

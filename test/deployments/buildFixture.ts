@@ -78,6 +78,7 @@ export async function createBuildFixture() {
       const builder = new Builder({
         ...{ url, headers, root: dir, uidOf: null, env: npmEnvironment(), log: silentLogger, now: Date.now },
         region: { name: "local", packages: [] },
+        runtimes: new Map(),
         ...over,
       });
       builders.push(builder);

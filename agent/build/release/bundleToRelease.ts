@@ -12,7 +12,7 @@ import { installDependencies, type InstallOutcome } from "./dependencies";
 import type { DependencyCache } from "./dependencyCache";
 import { BuildError } from "../errors";
 import { extractArchive } from "./extract";
-import { isBun } from "../../replicas/runtimes";
+import { isBun, nodeFor, type Runtimes } from "../../replicas/runtimes";
 import { readBuildManifest, rewriteForBuild, type BuildManifest } from "./rewrite";
 import type { Sandbox } from "../sandbox";
 
@@ -30,6 +30,7 @@ export type BundleToReleaseInput = {
   npmCache: string;
   /** System packages that this region provides, and its name for the message when one is missing. */
   region: { name: string; packages: readonly string[] };
+  runtimes: Runtimes;
 };
 export type BuiltRelease = { dir: string; manifest: BuildManifest; install: InstallOutcome };
 
@@ -44,6 +45,7 @@ export async function bundleToRelease(input: BundleToReleaseInput): Promise<Buil
   await extractArchive({ source: bundle, dir, only: (name) => parts.includes(name) });
   const manifest = await readBuildManifest(dir);
   checkPackages(manifest, input.region);
+  if (!isBun(manifest.runtime)) sandbox.useNode(nodeFor(manifest.runtime, input.runtimes));
   const stage = await buildStageOf(dir);
   const env = pick(input.buildEnvVars, stage.buildArgs);
   await sandbox.giveTree(dir);

@@ -30,7 +30,7 @@ export async function indexRelease(input: IndexInput): Promise<void> {
   log.write("info", "Indexing tasks.");
   const bun = isBun(manifest.runtime);
   const result = await sandbox.run({
-    command: bun ? "bun" : process.execPath,
+    command: bun ? "bun" : sandbox.node,
     args: bun ? ["run", manifest.indexControllerEntryPoint] : [manifest.indexControllerEntryPoint],
     cwd: dir,
     env: variablesOf(input),

@@ -36,17 +36,6 @@ const LOOKS: Record<ShownStatus, Look> = {
   TIMED_OUT: { word: "Timed out", icon: ClockAlert, family: "late" },
 };
 
-/** Every status with its word, in the order in which filters offer them. */
-export const STATUS_WORDS: readonly { status: ShownStatus; word: string }[] = (Object.keys(LOOKS) as ShownStatus[]).map((status) => ({
-  status,
-  word: LOOKS[status].word,
-}));
-
-/** The word alone, for sentences and titles. */
-export function statusWord(status: ShownStatus): string {
-  return LOOKS[status].word;
-}
-
 /** For tables: the icon has the colour, the word is ink. `changed` fades the tint of its family once. */
 export function Status({ status, changed = false }: { status: ShownStatus; changed?: boolean }) {
   const { word, icon: Icon, family } = LOOKS[status];

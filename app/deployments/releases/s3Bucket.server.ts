@@ -20,7 +20,7 @@ export type S3Upload = { file: string; bytes: number; sha256: string };
 type Call = { headers?: Record<string, string>; body?: Readable; bodyHash?: string };
 
 const NOT_FOUND = 404;
-/** For an answer to begin; bodies take as long as they take. */
+/** For an answer to begin. An upload takes as long as it takes: fetch itself gives up when nothing moves for 300 s. */
 const TIMEOUT_MS = 60_000;
 
 /** A bucket that exists. Errors of the service are thrown with its status and text. */
