@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { guardWorker } from "./workerGuard";
+import { guardController, guardWorker } from "./guards";
 
 /** Fields of `build.json` that hold paths; `files[].out` is the ninth. */
 const BUILD_FIELDS = [
@@ -60,7 +60,7 @@ export function relocate({ dir, processKeepAlive }: RelocateOptions): Relocated 
   const worker = moved.workerEntryPoint;
   if (typeof worker === "string" && worker.startsWith(root)) moved.workerEntryPoint = guardWorker(root, worker);
   save(dir, "index.json", moved);
-  return { controllerEntryPoint: root + entry };
+  return { controllerEntryPoint: guardController(root, root + entry) };
 }
 
 /** The nine fields of `build.json`; its sources are left alone, whatever they contain. */

@@ -1,12 +1,14 @@
 /** Real processes: a controller that leads a group, the task that it forked, and what the task started. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startTimeOf } from "../replicas/proc";
 import { eventually } from "../testing/fixture";
-import { guardWorker } from "./workerGuard";
+import { guardController, guardWorker } from "./guards";
 
 const CONTROLLER = `
 import { fork } from "node:child_process";
@@ -65,7 +67,27 @@ it("a task that closes its channel goes on beside its controller", async () => {
   pids.push(controller.pid ?? 0);
 });
 
+it("a controller stays while its agent answers, and ends with its task when nobody has for long", async () => {
+  const agent = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await once(agent, "listening");
+  const env = { ...process.env, TRIGGER_SUPERVISOR_API_PORT: String((agent.address() as AddressInfo).port) };
+  const entry = guardController(dir, path.join(dir, "controller.mjs"), { everyMs: 50, awayMs: 300 });
+  const controller = spawn(process.execPath, [entry, path.join(dir, "worker.mjs")], {
+    ...{ detached: true, env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  controller.stdout.once("data", (text: Buffer) => (pids = JSON.parse(text.toString()) as number[]));
+  await eventually("the task", () => pids.length === 2);
+  pids.push(controller.pid ?? 0);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(pids.map((pid) => startTimeOf(pid) !== null)).toEqual([true, true, true]);
+  agent.close();
+  await eventually("the end of all", () => pids.every((pid) => startTimeOf(pid) === null), 5_000);
+});
+
 it("guards once, however often a release is relocated", () => {
-  const guard = guardWorker(dir, path.join(dir, "worker.mjs"));
-  expect(guardWorker(dir, guard)).toBe(guard);
+  const worker = guardWorker(dir, path.join(dir, "worker.mjs"));
+  expect(guardWorker(dir, worker)).toBe(worker);
+  const controller = guardController(dir, path.join(dir, "controller.mjs"));
+  expect(guardController(dir, controller)).toBe(controller);
 });
