@@ -103,4 +103,17 @@ describe("SIGTERM", () => {
     expect(run.completions[0]?.ok).toBe(true);
     expect(run.attempts).toBe(1);
   });
+
+  it("ends a replica whose run is over and that has not asked for the next", async () => {
+    const { server } = fixture;
+    server.desire({ id: "d1", releaseDigest: fixture.release() });
+    const agent = fixture.spawnAgent(["--drain-seconds", "0"]);
+    await fixture.running("d1", 1);
+    const [instance] = fixture.instances("d1");
+    const run = server.trigger({ deploymentId: "d1", payload: { lingerMs: 500 } });
+    await eventually("the run", () => run.state === "finished");
+    agent.kill("SIGTERM");
+    await new Promise((resolve) => agent.once("exit", resolve));
+    await eventually("the end of the replica", () => startTimeOf(instance?.pid ?? 0) === null, 3_000);
+  });
 });

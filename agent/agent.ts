@@ -19,6 +19,7 @@ import { Reports } from "./reports";
 import { Launcher } from "./replicas/launcher";
 import { Pool } from "./replicas/pool";
 import { ReplicaRecords } from "./replicas/records";
+import { hasWork } from "./replicas/replica";
 import { ReplicaSet } from "./replicas/replicaSet";
 import { Runs } from "./replicas/runs";
 import { bunFor } from "./replicas/runtimes";
@@ -36,6 +37,8 @@ const EVICT_EVERY_MS = 10 * 60_000;
 const CONNECT_RETRY_MS = 1_000;
 const REFUSED_RETRY_MS = 15_000;
 const DRAIN_POLL_MS = 100;
+/** What idle replicas get to end before the agent does. */
+const IDLE_END_MS = 2_000;
 
 export type AgentDeps = { options: AgentOptions; state: AgentState; log: Logger; now(): number };
 
@@ -135,12 +138,9 @@ export class RegionAgent {
     await Promise.all([...this.loops.map((loop) => loop.stop()), this.builder?.stop()]);
     await dispatcher.stop();
     const deadline = this.deps.now() + drainMs;
-    const busy = () => this.set.all().filter((replica) => replica.run !== null && replica.phase !== "gone");
+    const busy = () => this.set.all().filter((replica) => hasWork(replica) && replica.phase !== "gone");
     while (busy().length > 0 && this.deps.now() < deadline) await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-    for (const replica of this.set.all()) if (!replica.run) supervisor.drain(replica);
-    const idleDeadline = this.deps.now() + 2_000;
-    while (this.set.all().some((replica) => !replica.run) && this.deps.now() < idleDeadline)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await this.endIdle();
     await reports.stop();
     await reports.send().catch(() => undefined);
     supervisor.unwatch();
@@ -153,6 +153,17 @@ export class RegionAgent {
     this.isolation.cgroups?.close();
     this.server.close();
     this.deps.log.info("agent.stopped", { left: busy().length });
+  }
+
+  /** A run whose end is on its way to the server is over in a moment, and nobody would end its replica afterwards. */
+  private async endIdle(): Promise<void> {
+    const { supervisor, workload } = this.parts;
+    const deadline = this.deps.now() + IDLE_END_MS;
+    const ending = () => this.set.all().filter((replica) => !hasWork(replica) || workload.isReporting(replica));
+    for (let left = ending(); left.length > 0 && this.deps.now() < deadline; left = ending()) {
+      for (const replica of left) if (!hasWork(replica)) supervisor.drain(replica);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   private createBuilder(): Builder {

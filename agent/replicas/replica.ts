@@ -47,6 +47,11 @@ export type Replica = {
   idleSince: number;
 };
 
+/** False between the end of a run and the next poll too. */
+export function hasWork(replica: Replica): boolean {
+  return replica.run !== null && !replica.run.completed;
+}
+
 /** `starting` replicas without a run are not healthy yet; everything else that lives is. */
 export function isHealthy(replica: Replica): boolean {
   return replica.phase === "idle" || replica.phase === "busy";

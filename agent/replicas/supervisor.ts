@@ -7,7 +7,7 @@ import type { WarmStarts } from "../workload/warmStarts";
 import type { Launcher } from "./launcher";
 import { isAlive, killAll, signal } from "./proc";
 import type { ReplicaRecord, ReplicaRecords } from "./records";
-import type { Machine, Replica } from "./replica";
+import { hasWork, type Machine, type Replica } from "./replica";
 import type { ReplicaSet } from "./replicaSet";
 import type { Runs } from "./runs";
 
@@ -145,7 +145,7 @@ export class Supervisor {
   drain(replica: Replica): void {
     if (replica.draining || replica.phase === "gone") return;
     replica.draining = true;
-    if (replica.phase !== "busy") this.dismiss(replica);
+    if (!hasWork(replica)) this.dismiss(replica);
     this.events.changed();
   }
 
@@ -162,7 +162,7 @@ export class Supervisor {
     this.options.warmStarts.dismiss(replica);
     signal(replica.pid, "SIGTERM");
     setTimeout(() => {
-      if (replica.phase !== "gone" && !replica.run) void this.kill(replica, `did not end within ${IDLE_EXIT_MS} ms of SIGTERM`);
+      if (replica.phase !== "gone" && !hasWork(replica)) void this.kill(replica, `did not end within ${IDLE_EXIT_MS} ms of SIGTERM`);
     }, IDLE_EXIT_MS).unref();
   }
 

@@ -1,5 +1,5 @@
 // Speaks the run controller's side of the protocol in a hundred lines: tests of the agent start in milliseconds with it.
-// What a run does is in its payload: {sleepMs, orphan, hang, die, failWith, throwAt, echoEnv}. `TEST_BOOT` in config.json: "crash" or "mute".
+// What a run does is in its payload: {sleepMs, orphan, hang, die, failWith, throwAt, echoEnv, lingerMs}. `TEST_BOOT` in config.json: "crash" or "mute".
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
@@ -70,7 +70,7 @@ async function execute(runId, snapshotId) {
     const payload = JSON.parse(started.execution.run.payload).json;
     const completion = { id: runId, ...(await perform(payload, started.envVars)) };
     const ended = await call(`/runs/${runId}/snapshots/${started.snapshot.friendlyId}/attempts/complete`, { completion });
-    if (ended?.result.attemptStatus !== "RETRY_IMMEDIATELY") return;
+    if (ended?.result.attemptStatus !== "RETRY_IMMEDIATELY") return sleep(payload.lingerMs ?? 0);
     at = ended.result.snapshot.friendlyId;
   }
 }

@@ -43,6 +43,7 @@ type Call = { method: string; path: string; run: AssignedRun; replica: Replica; 
 
 export class WorkloadServer {
   readonly http: Server;
+  private readonly reporting = new Set<Replica>();
 
   constructor(private readonly options: WorkloadServerOptions) {
     this.http = createServer((request, response) => {
@@ -68,6 +69,11 @@ export class WorkloadServer {
   get port(): number {
     const address = this.http.address();
     return typeof address === "object" && address ? address.port : 0;
+  }
+
+  /** The end of its attempt is on its way to the server. */
+  isReporting(replica: Replica): boolean {
+    return this.reporting.has(replica);
   }
 
   /** Cuts what is open: processes come back to the next agent. */
@@ -171,7 +177,8 @@ export class WorkloadServer {
       body: dir === null ? text : withProjectPaths(text, dir),
       at: this.options.now(),
     };
-    const reply = await this.options.spool.deliver(item, COMPLETE_WAIT_MS);
+    this.reporting.add(replica);
+    const reply = await this.options.spool.deliver(item, COMPLETE_WAIT_MS).finally(() => this.reporting.delete(replica));
     // The process of the task was cancelled or died. With `processKeepAlive` the controller may hand its next run to one that
     // is still dying, and report that run as cancelled: it gets none.
     if (completion.data.completion.error?.type === "INTERNAL_ERROR") this.options.supervisor.drain(replica);
