@@ -1,6 +1,6 @@
 /** The production build, skipped while its sources are unchanged. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildAgent, ensureAgent } from "./agentBuild.mjs";
 import { fail, root, runNode, say } from "./run.mjs";
@@ -17,6 +17,9 @@ const SOURCES = [
 /** Read from disk while the server runs: not part of the bundle. */
 const NOT_BUNDLED = /\.(sql|lua|test\.tsx?)$/;
 const STAMP = "build/.sources";
+const LOG = ".tmp/build.log";
+/** esbuild 0.17 may end with a trace of its own when its input is closed; everything is written, and said, by then. */
+const END_OF_ESBUILD = /^fatal error: all goroutines are asleep - deadlock![^]*/m;
 
 /** Builds when something changed; `force` builds in any case. */
 export async function ensureBuild({ force = false } = {}) {
@@ -28,11 +31,21 @@ export async function ensureBuild({ force = false } = {}) {
   say("Building ...");
   rmSync(path.join(root, "public/build"), { recursive: true, force: true });
   rmSync(path.join(root, "build"), { recursive: true, force: true });
-  const env = { ...process.env, NODE_ENV: "production", VITE_CJS_IGNORE_WARNING: "1" };
-  const code = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["build"], { env, stdio: ["ignore", "ignore", "inherit"] });
-  if (code !== 0) fail("The build failed; the message above says where.");
+  await buildServer();
   await buildAgent();
   writeFileSync(stamp, hash);
+}
+
+async function buildServer() {
+  const env = { ...process.env, NODE_ENV: "production", VITE_CJS_IGNORE_WARNING: "1" };
+  const log = path.join(root, LOG);
+  mkdirSync(path.dirname(log), { recursive: true });
+  const output = openSync(log, "w");
+  const code = await runNode("node_modules/@remix-run/dev/dist/cli.js", ["build"], { env, stdio: ["ignore", "ignore", output] });
+  closeSync(output);
+  const text = readFileSync(log, "utf8");
+  process.stderr.write(text.replace(END_OF_ESBUILD, "") || text);
+  if (code !== 0) fail("The build failed; the message above says where.");
 }
 
 function hashSources() {
