@@ -1,7 +1,8 @@
 import { Link } from "@remix-run/react";
-import { ChevronLeft, ChevronRight, Undo2 } from "lucide-react";
+import { Undo2 } from "lucide-react";
 import { RunsFilters } from "~/components/runs/RunsFilters";
 import { CopyButton } from "~/components/ui/CopyButton";
+import { NoRows, PageLinks } from "~/components/ui/Paging";
 import { Time } from "~/components/ui/Time";
 import type { DeploymentListView, RolledBackView } from "~/presenters/deployments/views";
 import { DeploymentsTable } from "./DeploymentsTable";
@@ -30,12 +31,7 @@ export function DeploymentsList({ view, place }: { view: DeploymentListView; pla
         </span>
       </RunsFilters>
       {view.rows.length === 0 ? (
-        <div className="empty">
-          <p>{view.filters.active ? "No deployment matches these filters." : "There are no deployments on this page."}</p>
-          <Link className="btn" to={view.filters.clearHref}>
-            {view.filters.active ? "Clear filters" : "Show the newest deployments"}
-          </Link>
-        </div>
+        <NoRows noun="deployment" filters={view.filters} />
       ) : (
         <DeploymentsTable rows={view.rows} asOf={view.asOf} caption={`Deployments of ${place}, newest first`} />
       )}
@@ -94,30 +90,8 @@ function DeploymentsPager({ view }: { view: DeploymentListView }) {
     <footer className="pager">
       <span className="num cut">{newest && oldest ? `${newest.version} to ${oldest.version}` : "Nothing is shown"}</span>
       <span className="grow" />
-      <PageLink href={view.newerHref} title="These are the newest deployments">
-        <ChevronLeft className="i xs" aria-hidden="true" />
-        Newer
-      </PageLink>
-      <PageLink href={view.olderHref} title="There are no older deployments">
-        Older
-        <ChevronRight className="i xs" aria-hidden="true" />
-      </PageLink>
+      <PageLinks noun="deployment" newerHref={view.newerHref} olderHref={view.olderHref} />
     </footer>
-  );
-}
-
-function PageLink({ href, title, children }: { href: string | null; title: string; children: React.ReactNode }) {
-  if (href === null) {
-    return (
-      <span className="btn sm" aria-disabled="true" title={title}>
-        {children}
-      </span>
-    );
-  }
-  return (
-    <Link className="btn sm" to={href}>
-      {children}
-    </Link>
   );
 }
 

@@ -1,7 +1,7 @@
-import { Link } from "@remix-run/react";
-import { ArrowDown, Ban, ChevronLeft, ChevronRight, RotateCw } from "lucide-react";
+import { ArrowDown, Ban, RotateCw } from "lucide-react";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { FormToken } from "~/components/ui/forms";
+import { NoRows, PageLinks } from "~/components/ui/Paging";
 import { Time } from "~/components/ui/Time";
 import { useHotkeys } from "~/hooks/useHotkeys";
 import { useSteadyRows } from "~/hooks/useSteadyRows";
@@ -46,7 +46,7 @@ export function RunsList({ rows, asOf, filters, newerHref, olderHref, refreshUrl
         ) : null}
       </RunsFilters>
       {steady.rows.length === 0 ? (
-        <Nothing filters={filters} />
+        <NoRows noun="run" filters={filters} />
       ) : (
         <RunsTable
           rows={steady.rows}
@@ -82,17 +82,6 @@ function SelectionActions({ selected }: { selected: number }) {
   );
 }
 
-function Nothing({ filters }: { filters: FiltersView }) {
-  return (
-    <div className="empty">
-      <p>{filters.active ? "No run matches these filters." : "There are no runs on this page."}</p>
-      <Link className="btn" to={filters.clearHref}>
-        {filters.active ? "Clear filters" : "Show the newest runs"}
-      </Link>
-    </div>
-  );
-}
-
 type PagerProps = { rows: readonly RunRow[]; asOf: number; newerHref: string | null; olderHref: string | null };
 
 /** What is shown, the keys, and the neighbours. No page numbers and no totals: both would need a count of everything. */
@@ -114,30 +103,8 @@ export function Pager({ rows, asOf, newerHref, olderHref }: PagerProps) {
         <span className="kbd">k</span> move <span className="kbd">x</span> select <span className="kbd">↵</span> open
       </span>
       <span className="grow" />
-      <PageLink href={newerHref} title="These are the newest runs">
-        <ChevronLeft className="i xs" aria-hidden="true" />
-        Newer
-      </PageLink>
-      <PageLink href={olderHref} title="There are no older runs">
-        Older
-        <ChevronRight className="i xs" aria-hidden="true" />
-      </PageLink>
+      <PageLinks noun="run" newerHref={newerHref} olderHref={olderHref} />
     </footer>
-  );
-}
-
-function PageLink({ href, title, children }: { href: string | null; title: string; children: React.ReactNode }) {
-  if (href === null) {
-    return (
-      <span className="btn sm" aria-disabled="true" title={title}>
-        {children}
-      </span>
-    );
-  }
-  return (
-    <Link className="btn sm" to={href}>
-      {children}
-    </Link>
   );
 }
 
