@@ -41,12 +41,19 @@ export async function createWorkflowFixture() {
   const actors = new Actors(services, engine);
   await actors.addRegion("local");
   actors.start();
+  const workflows: TestWorkflow[] = [];
   return {
     ...{ services, pool, environments, tenant, engine, actors, databaseUrl },
     ...deploymentCalls({ services, environments, tenant, engine }),
-    workflow: (options: Omit<TestWorkflowOptions, "databaseUrl"> = {}): TestWorkflow =>
-      createTestWorkflow({ databaseUrl, log, ...options }),
+    /** A deployer and the workflow's loops in this process; stopped with the fixture. */
+    startWorkflow: async (options: Omit<TestWorkflowOptions, "databaseUrl"> = {}): Promise<TestWorkflow> => {
+      const started = createTestWorkflow({ databaseUrl, log, ...options });
+      workflows.push(started);
+      await started.start();
+      return started;
+    },
     close: async () => {
+      for (const workflow of workflows) await workflow.stop();
       await actors.stop();
       await environments.stop();
       await services.close();

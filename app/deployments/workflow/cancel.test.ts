@@ -11,13 +11,9 @@ let f: WorkflowFixture;
 let w: TestWorkflow;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow();
-  await w.start();
+  w = await f.startWorkflow();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 beforeEach(async () => {
   f.actors.build = () => "succeed";
   f.actors.report = () => "running";

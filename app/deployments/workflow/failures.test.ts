@@ -10,7 +10,7 @@ let discardFailures = 0;
 let promotionFailures = 0;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow({
+  w = await f.startWorkflow({
     deadlinesMs: { deploying: 4_000, starting: 3_000 },
     ports: {
       buildOutput: {
@@ -27,12 +27,8 @@ beforeAll(async () => {
       },
     },
   });
-  await w.start();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 beforeEach(async () => {
   [discards, discardFailures, promotionFailures] = [0, 0, 0];
   f.actors.build = () => "succeed";

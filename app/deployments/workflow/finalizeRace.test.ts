@@ -16,13 +16,9 @@ let f: WorkflowFixture;
 let w: TestWorkflow;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow();
-  await w.start();
+  w = await f.startWorkflow();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 
 const RACES = 200;
 

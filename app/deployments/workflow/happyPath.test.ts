@@ -9,13 +9,9 @@ let f: WorkflowFixture;
 let w: TestWorkflow;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow();
-  await w.start();
+  w = await f.startWorkflow();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 
 describe("a deployment that goes well", () => {
   it("54: writes six closed steps in order with matching statuses and becomes current", async () => {

@@ -9,13 +9,9 @@ let f: WorkflowFixture;
 let w: TestWorkflow;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow();
-  await w.start();
+  w = await f.startWorkflow();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 
 /** Refuses and ends all connections of this file's database for as long as the lease lasts and longer. */
 async function outage(during: () => Promise<void>): Promise<void> {

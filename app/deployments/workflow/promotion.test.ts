@@ -15,17 +15,13 @@ let w: TestWorkflow;
 let change: ChangeCurrentDeploymentService;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow();
+  w = await f.startWorkflow();
   change = new ChangeCurrentDeploymentService({
     ...{ pool: f.pool, clock, audit: createAuditLog({ clock }) },
     wake: () => Promise.resolve(false),
   });
-  await w.start();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 beforeEach(() => {
   f.actors.build = () => "succeed";
 });

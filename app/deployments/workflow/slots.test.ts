@@ -12,13 +12,9 @@ let f: WorkflowFixture;
 let w: TestWorkflow;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow();
-  await w.start();
+  w = await f.startWorkflow();
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 beforeEach(async () => {
   f.actors.build = () => "succeed";
   await f.cancelAll();

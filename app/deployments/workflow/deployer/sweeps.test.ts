@@ -13,7 +13,7 @@ const handled: string[] = [];
 const extra: string[] = [];
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = f.workflow({
+  w = await f.startWorkflow({
     ports: {
       jobs: {
         release_waiting_runs: () => Promise.resolve(),
@@ -25,13 +25,9 @@ beforeAll(async () => {
       ],
     },
   });
-  await w.start();
   await waitFor(() => w.workflow.epoch() !== null);
 });
-afterAll(async () => {
-  await w.stop();
-  await f.close();
-});
+afterAll(() => f.close());
 beforeEach(async () => {
   f.actors.build = () => "succeed";
   f.actors.report = () => "running";
