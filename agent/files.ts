@@ -1,5 +1,5 @@
 /** Small files that survive a crash in the middle of a write. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
 
@@ -15,6 +15,22 @@ export function writeJson(file: string, value: unknown, durable = false): void {
     closeSync(handle);
   }
   renameSync(temporary, file);
+}
+
+/**
+ * Writes a small value over the old one, in a folder that exists; mode 0600. For what changes many times a second: replacing
+ * a file waits for the disk (1.6 ms each time here), this does not. A process that is killed leaves the old or the new
+ * value, as long as both fit into a page (4 KB); a power cut may leave neither.
+ */
+export function overwriteJson(file: string, value: unknown): void {
+  const handle = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    const text = Buffer.from(JSON.stringify(value));
+    const rest = Buffer.alloc(Math.max(0, fstatSync(handle).size - text.length), " ");
+    writeSync(handle, Buffer.concat([text, rest]), 0, undefined, 0);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** As `writeJson` with `durable`, without holding up the process; the folder's entry reaches the disk too. */

@@ -18,6 +18,8 @@ export type ReportsOptions = {
 export class Reports {
   private readonly loop: Loop;
   private gathering: NodeJS.Timeout | undefined;
+  /** What the server was told last. */
+  private told = "";
 
   constructor(private readonly options: ReportsOptions) {
     this.loop = defineLoop({ name: "reports", everyMs: REPORT_INTERVAL_MS, afterErrorMs: 1_000, log: options.log, run: () => this.send() });
@@ -27,11 +29,11 @@ export class Reports {
     this.loop.start();
   }
 
-  /** Something changed. */
+  /** Something changed. Most of it is runs that come and go, which a report does not show. */
   changed(): void {
     this.gathering ??= setTimeout(() => {
       this.gathering = undefined;
-      this.loop.nudge();
+      if (JSON.stringify(this.instances()) !== this.told) this.loop.nudge();
     }, GATHER_MS);
   }
 
@@ -42,7 +44,12 @@ export class Reports {
 
   /** One report, now. */
   async send(): Promise<void> {
-    const answer = await this.options.server.report({ instances: this.options.instances().slice(0, MAX_INSTANCES_A_REPORT) });
+    const instances = this.instances();
+    const answer = await this.options.server.report({ instances });
+    this.told = JSON.stringify(instances);
     if (answer.unknown.length > 0) this.options.onUnknown(answer.unknown);
+  }
+  private instances(): ReportInput["instances"] {
+    return this.options.instances().slice(0, MAX_INSTANCES_A_REPORT);
   }
 }

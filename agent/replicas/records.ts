@@ -1,8 +1,8 @@
-/** What is needed to recognise a replica after a crash of the agent: one folder each, with its record and its output. */
+/** What is needed to recognise a replica after a crash of the agent: one folder each, with its record, its state and its output. */
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { readJson, writeJson } from "../files";
+import { overwriteJson, readJson, writeJson } from "../files";
 import { desiredDeploymentSchema } from "../protocol";
 import type { Replica } from "./replica";
 
@@ -10,7 +10,7 @@ import type { Replica } from "./replica";
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const TAIL_BYTES = 3_000;
 
-const recordSchema = z.object({
+const processSchema = z.object({
   name: z.string().regex(/^[a-z0-9-]{1,64}$/),
   secret: z.string(),
   version: desiredDeploymentSchema,
@@ -20,9 +20,12 @@ const recordSchema = z.object({
   controllerEntryPoint: z.string(),
   pid: z.number().int().positive(),
   startTime: z.string(),
-  resident: z.boolean(),
   restarts: z.number().int(),
   startedAt: z.number(),
+});
+/** What changes during a replica's life. */
+const stateSchema = z.object({
+  resident: z.boolean(),
   run: z
     .object({
       runId: z.string(),
@@ -35,17 +38,17 @@ const recordSchema = z.object({
     })
     .nullable(),
 });
-export type ReplicaRecord = z.output<typeof recordSchema>;
+export type ReplicaRecord = z.output<typeof processSchema> & z.output<typeof stateSchema>;
 
 export class ReplicaRecords {
   constructor(private readonly root: string) {
     mkdirSync(root, { recursive: true, mode: 0o700 });
   }
 
-  /** Writes what changes during a replica's life. Before a run is handed over, so that a crash in between leaves it known. */
+  /** Writes everything about a replica, once it has a process. The record is last: a folder without one is cleared. */
   save(replica: Replica, release: { dir: string; controllerEntryPoint: string }): void {
-    const { run } = replica;
-    const record: ReplicaRecord = {
+    this.saveState(replica);
+    const record: z.output<typeof processSchema> = {
       name: replica.name,
       secret: replica.secret,
       version: replica.version,
@@ -55,9 +58,16 @@ export class ReplicaRecords {
       controllerEntryPoint: release.controllerEntryPoint,
       pid: replica.pid,
       startTime: replica.startTime,
-      resident: replica.resident,
       restarts: replica.restarts,
       startedAt: replica.startedAt,
+    };
+    writeJson(this.fileOf(replica.name, "record.json"), record);
+  }
+
+  /** Before a run is handed over too, so that a crash in between leaves it known. */
+  saveState({ name, resident, run }: Replica): void {
+    const state: z.output<typeof stateSchema> = {
+      resident,
       run: run && {
         runId: run.runId,
         snapshotId: run.snapshotId,
@@ -68,7 +78,7 @@ export class ReplicaRecords {
         since: run.since,
       },
     };
-    writeJson(path.join(this.root, replica.name, "record.json"), record);
+    overwriteJson(this.fileOf(name, "state.json"), state);
   }
 
   /** Records of an earlier agent; names of folders without a readable one. */
@@ -76,8 +86,9 @@ export class ReplicaRecords {
     const records: ReplicaRecord[] = [];
     const damaged: string[] = [];
     for (const name of readdirSync(this.root)) {
-      const parsed = recordSchema.safeParse(readJson(path.join(this.root, name, "record.json")));
-      if (parsed.success && parsed.data.name === name) records.push(parsed.data);
+      const record = processSchema.safeParse(readJson(this.fileOf(name, "record.json")));
+      const state = stateSchema.safeParse(readJson(this.fileOf(name, "state.json")));
+      if (record.success && record.data.name === name && state.success) records.push({ ...record.data, ...state.data });
       else damaged.push(name);
     }
     return { records, damaged };
@@ -121,6 +132,10 @@ export class ReplicaRecords {
   }
 
   private logOf(name: string): string {
-    return path.join(this.root, name, "output.log");
+    return this.fileOf(name, "output.log");
+  }
+
+  private fileOf(name: string, file: string): string {
+    return path.join(this.root, name, file);
   }
 }

@@ -117,10 +117,9 @@ export class Supervisor {
     this.options.releases.release(replica.releaseKey);
   }
 
-  /** Writes the record again, after the run of a replica changed. */
+  /** For the next agent, after the run of a replica changed. */
   remember(replica: Replica): void {
-    const release = this.dirs.get(replica.name);
-    if (release && replica.phase !== "gone" && replica.pid > 0) this.options.records.save(replica, release);
+    if (replica.phase !== "gone" && replica.pid > 0) this.options.records.saveState(replica);
   }
 
   /** Where the release of a replica lies; null when it is gone. */

@@ -9,6 +9,11 @@ import { errorMessage, type Logger } from "../../app/platform/logger";
 import { readJson, writeDurably } from "../files";
 import type { HttpAnswer } from "../server/http";
 
+/**
+ * The server's answer usually comes sooner, and then nothing has to be written. A crash of the agent before it is as a lost
+ * connection to the process, which reports again; milliseconds.
+ */
+const SPOOL_AFTER_MS = 50;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 15_000;
 /** Above this a completion is a day old: its run was ended by the server's own rules long ago. */
@@ -68,12 +73,14 @@ export class Spool {
   }
 
   /**
-   * Spools and tries at once. Resolves with the server's answer when it comes within `waitMs`; else with null, when the
-   * disk has the item and this object goes on trying.
+   * Tries at once, and spools when that takes longer than usual. Resolves with the server's answer when it comes within
+   * `waitMs`; else with null, when the disk has the item and this object goes on trying.
    */
   async deliver(item: Spooled, waitMs: number): Promise<HttpAnswer | null> {
-    const saved = writeDurably(this.fileOf(item), JSON.stringify(item));
     const sent = this.attempt(item);
+    const early = await Promise.race([sent, after(SPOOL_AFTER_MS)]);
+    if (early && isFinal(early)) return early;
+    const saved = writeDurably(this.fileOf(item), JSON.stringify(item));
     const first = await Promise.race([sent, after(waitMs)]);
     await saved;
     if (first && isFinal(first)) {
