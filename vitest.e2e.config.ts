@@ -15,7 +15,7 @@ export const shared = {
 } satisfies UserWorkspaceConfig;
 
 /** They wait for processes most of the time, and nothing in them is timed: two at once save minutes. */
-const SIDE_BY_SIDE = ["deploy", "deploymentPages", "sdk-calls"].map((name) => `test/e2e/${name}.test.ts`);
+const SIDE_BY_SIDE = ["deploy", "deploymentPages", "sdk-calls", "dashboard"].map((name) => `test/e2e/${name}.test.ts`);
 
 const { exclude } = shared.test;
 
