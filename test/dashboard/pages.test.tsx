@@ -46,7 +46,14 @@ describe("every page", () => {
 describe("the runs table", () => {
   it("says every status as a word, beside its icon", async () => {
     const html = await renderAt(runsStory());
-    const words = { QUEUED: "Queued", EXECUTING: "Executing", RETRYING: "Retrying", COMPLETED: "Completed", FAILED: "Failed", CANCELED: "Canceled" };
+    const words = {
+      QUEUED: "Queued",
+      EXECUTING: "Executing",
+      RETRYING: "Retrying",
+      COMPLETED: "Completed",
+      FAILED: "Failed",
+      CANCELED: "Canceled",
+    };
     for (const [status, word] of Object.entries(words)) {
       const row = html.slice(html.indexOf(`data-status="${status}"`));
       expect(row.slice(0, row.indexOf("</tr>"))).toMatch(new RegExp(`<svg[^>]*aria-hidden="true".*</svg>${word}`));

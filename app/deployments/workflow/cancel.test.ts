@@ -1,17 +1,15 @@
 /** A cancel in every phase: the row ends at once, and what was done is undone. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createWorkflowFixture, holdLock, type WorkflowFixture } from "../../../test/workflowFixture";
-import type { TestWorkflow } from "../../../test/support/deploymentWorkflow";
 import { waitFor } from "../../../test/tenant";
 import { inTransaction } from "../../platform/db.server";
 import { endDeployment } from "../rows/endDeployment.server";
 import type { Phase } from "../phases";
 
 let f: WorkflowFixture;
-let w: TestWorkflow;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = await f.startWorkflow();
+  await f.startWorkflow();
 });
 afterAll(() => f.close());
 beforeEach(async () => {

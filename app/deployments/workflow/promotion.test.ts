@@ -1,7 +1,6 @@
 /** What becomes current when deployments and people get in each other's way: real workflow, real promotions. */
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { ACTOR, createWorkflowFixture, type WorkflowFixture } from "../../../test/workflowFixture";
-import type { TestWorkflow } from "../../../test/support/deploymentWorkflow";
 import { waitFor } from "../../../test/tenant";
 import { systemClock as clock } from "../../platform/clock";
 import { createAuditLog } from "../audit.server";
@@ -11,11 +10,10 @@ import { ChangeCurrentDeploymentService } from "../promotion/changeCurrentDeploy
 vi.setConfig({ testTimeout: 240_000 });
 
 let f: WorkflowFixture;
-let w: TestWorkflow;
 let change: ChangeCurrentDeploymentService;
 beforeAll(async () => {
   f = await createWorkflowFixture();
-  w = await f.startWorkflow();
+  await f.startWorkflow();
   change = new ChangeCurrentDeploymentService({
     ...{ pool: f.pool, clock, audit: createAuditLog({ clock }) },
     wake: () => Promise.resolve(false),
