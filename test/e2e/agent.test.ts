@@ -109,8 +109,9 @@ function replicas(): Replica[] {
   const dir = path.join(sluice.agentDir, "replicas");
   const names = existsSync(dir) ? readdirSync(dir) : [];
   return names.flatMap((name) => {
-    const file = path.join(dir, name, "record.json");
-    return existsSync(file) ? [JSON.parse(readFileSync(file, "utf8")) as Replica] : [];
+    const [record, state] = ["record.json", "state.json"].map((file) => path.join(dir, name, file));
+    if (!record || !state || !existsSync(record)) return [];
+    return [{ ...JSON.parse(readFileSync(record, "utf8")), ...JSON.parse(readFileSync(state, "utf8")) } as Replica];
   });
 }
 
