@@ -76,8 +76,6 @@ export type StartedApp = {
 
 const VERSION = "0.1.0";
 const DAY_MS = 86_400_000;
-/** Cold reads and writes of the control plane; the run store has pools of its own. */
-const CONTROL_POOL_SIZE = 6;
 
 type Connections = { pool: Pool; redis: Redis; subscriber: Redis };
 type Parts = Connections & { app: App; runOps: RunOps; index: QueueIndexDriver; recovery: Recovery; bootstrap: BootstrapService };
@@ -292,7 +290,7 @@ function buildRuns({ env, log, clock, origin }: Context, { environments, engine,
 
 function connect(env: StartOptions["env"], log: Logger): Connections {
   return {
-    pool: createPool({ url: env.DATABASE_URL, max: CONTROL_POOL_SIZE, name: "sluice-control", log }),
+    pool: createPool({ url: env.DATABASE_URL, max: env.DATABASE_POOL_SIZE, name: "sluice-control", log }),
     redis: createRedis({ url: env.REDIS_URL, name: "sluice", log }),
     subscriber: createRedis({ url: env.REDIS_URL, name: "sluice-subscriber", log }),
   };

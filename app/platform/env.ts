@@ -17,8 +17,12 @@ export const platformEnvSchema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   /** A Redis of yours (6.2 or newer, `maxmemory-policy noeviction`) instead of the embedded one. */
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
-  /** Most connections of one server process to Postgres. 20 keeps two cores busy; more only queue in the database. */
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(500).default(20),
+  /**
+   * Most connections with which one server process answers requests about the control plane: accounts, environments, deployments,
+   * agents. They are opened when needed and closed after a minute. Runs have their own (`RUN_WRITE_CONNECTIONS`), and so does the
+   * deployer.
+   */
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(500).default(10),
   /** Whether the server starts an agent of region `local` beside itself; deployed runs are executed by agents. */
   LOCAL_AGENT: z.enum(["on", "off"]).default("on"),
   /** Least severe log line that is written: debug, info, warn or error. */

@@ -20,6 +20,8 @@ export type TestWorkflowOptions = {
   timing?: typeof TEST_TIMING;
   deadlinesMs?: Partial<Record<Step, number>>;
   ports?: Partial<WorkflowPorts>;
+  /** Connections for what is not a deployment under way. Default 12. */
+  connections?: number;
 };
 
 export type TestWorkflow = {
@@ -33,7 +35,7 @@ export type TestWorkflow = {
 
 export function createTestWorkflow(options: TestWorkflowOptions): TestWorkflow {
   const { databaseUrl, clock = systemClock, log = silentLogger } = options;
-  const pool = createPool({ url: databaseUrl, max: 12, name: "test-workflow", log });
+  const pool = createPool({ url: databaseUrl, max: options.connections ?? 12, name: "test-workflow", log });
   const events = createDeploymentEvents({ pool });
   const feed = createDeploymentFeed({ databaseUrl, log });
   const audit = createAuditLog({ clock });

@@ -12,6 +12,7 @@ import { Deployer, type DeployerTiming } from "./deployer/deployer.server";
 import type { StepDeps } from "./deploymentRun";
 import { deployWorkflow } from "./deployWorkflow";
 import { DbosEngine } from "./engine/dbosEngine.server";
+import { createDeployerPool } from "./engine/deployerPool.server";
 import { JobRunner } from "./deployer/jobs.server";
 import { DeployerLease } from "./deployer/lease.server";
 import type { AutoPromotion, BuildInput, BuildOutput, ExtraSweep, JobHandlers } from "./ports";
@@ -26,9 +27,9 @@ export type WorkflowPorts = {
 };
 
 export type DeploymentWorkflowOptions = {
-  /** Of the control-plane database. */
+  /** Of the control-plane database; for what is asked on behalf of requests, and for the lease, which must never wait. */
   pool: Pool;
-  /** For DBOS's own connections, which listen: no transaction pooler in between. */
+  /** For the deployer's own connections, some of which listen: no transaction pooler in between. */
   directDatabaseUrl: string;
   events: DeploymentEvents;
   feed: Pick<DeploymentFeed, "onAnyDeployment">;
@@ -54,6 +55,8 @@ export type DeploymentWorkflow = Workflow & {
 
 const ACTIVE_SLOTS_SQL = "SELECT deployment_id FROM build_slot WHERE state = 'active'";
 const HOLDER_BYTES = 6;
+/** Transactions of deployments that are under way at once; the next ones wait for these, and for nothing else. */
+const STEP_CONNECTIONS = 10;
 
 /** Tells whoever looks into the table which process is the deployer; the last part is never the same twice. */
 function holderName(): string {
@@ -72,11 +75,16 @@ export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): De
   const jobs = new JobRunner({ pool, clock, log, handlers: ports.jobs });
   const jobsAdded = () => jobs.loop.nudge();
   const { promotion, buildInput, buildOutput } = ports;
-  const stepDeps: StepDeps = { pool, clock, events, workflow, promotion, buildInput, buildOutput, jobsAdded, deadlinesMs };
+  const stepDeps: Omit<StepDeps, "pool"> = { clock, events, workflow, promotion, buildInput, buildOutput, jobsAdded, deadlinesMs };
+  let stepPool: Pool | undefined;
+  const stepConnections = () => {
+    const { directDatabaseUrl } = options;
+    return (stepPool ??= createDeployerPool({ directDatabaseUrl, max: STEP_CONNECTIONS, name: "sluice-deployments", log }));
+  };
   const deployer = new Deployer({
     lease: new DeployerLease({ pool, holder: holderName(), leaseMs: timing.leaseMs }),
     ...{ engine, timing, log },
-    body: (epoch) => (durable) => deployWorkflow(durable, stepDeps, epoch),
+    body: (epoch) => (durable) => deployWorkflow(durable, { ...stepDeps, pool: stepConnections() }, epoch),
     onLaunch: () => keepSlots(pool, clock),
   });
   const sweeps = new Sweeps({ pool, clock, log, events, workflow, deployer, deadlinesMs, extra: ports.sweeps });
@@ -98,6 +106,8 @@ export function createDeploymentWorkflow(options: DeploymentWorkflowOptions): De
       unsubscribe = undefined;
       await Promise.all([sweeps.loop.stop(), jobs.loop.stop()]);
       await deployer.stop();
+      await stepPool?.end();
+      stepPool = undefined;
     },
   };
 }

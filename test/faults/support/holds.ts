@@ -23,6 +23,7 @@ const end = (step: Step) =>
   write(`the end of ${step}`, "deployment_step", "UPDATE", `NEW.step = '${step}' AND OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL`);
 const registration = write("the worker", "worker_version");
 const release = write("the release", "deployment", "UPDATE", "OLD.release_digest IS NULL AND NEW.release_digest IS NOT NULL");
+/** Only of the version that is being deployed: an agent reports all that it has, each time. */
 const report = write("the report of replicas", "deployment_instance");
 
 /** Five in each phase, from its beginning to its end; where there are fewer moments to tell apart, they come again. */
@@ -48,7 +49,8 @@ const INSTALL_SQL = `
     SELECT number INTO held FROM public.fault_hold
     WHERE point = TG_ARGV[0] AND environment_id = coalesce(written->>'environment_id', (
       SELECT environment_id FROM public.deployment
-      WHERE id = coalesce(written->>'deployment_id', replace(written->>'workflow_uuid', 'deploy:deployment_', ''))));
+      WHERE id = coalesce(written->>'deployment_id', replace(written->>'workflow_uuid', 'deploy:deployment_', ''))
+        AND (TG_TABLE_NAME <> 'deployment_instance' OR phase = 'deploying')));
     IF FOUND THEN PERFORM pg_advisory_xact_lock_shared(${LOCK_CLASS}, held); END IF;
     RETURN NEW;
   END $$`;

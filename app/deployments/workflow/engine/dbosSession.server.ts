@@ -1,11 +1,12 @@
 /** DBOS as it runs in the deployer. It is a singleton of the process: one session at a time, its workflow registered once. */
 import type * as Dbos from "@dbos-inc/dbos-sdk";
-import { createPool, type Pool } from "../../../platform/db.server";
+import type { Pool } from "../../../platform/db.server";
 import { errorMessage, type Logger } from "../../../platform/logger";
 import { DeployError } from "../errors";
 import { attempt, park, unwrap, type AttemptGate, type StepOutcome } from "./attempts";
 import { dbosLogger } from "./dbosLogger";
 import { DBOS_NAMES } from "./dbosNames";
+import { createDeployerPool } from "./deployerPool.server";
 import type { DurableBody, DurableContext, EngineSession, WorkflowState } from "./engine";
 
 type Library = typeof Dbos.DBOS;
@@ -20,9 +21,6 @@ const POOL_SIZE = 6;
 /** Restarts of the server that one deployment may live through. */
 const MAX_RECOVERIES = 1_000;
 const FORGET_PAGE = 500;
-
-/** Locks of a deployer that was paused or whose machine is gone must not outlast its lease by much. */
-const SESSION_SETTINGS = "-c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=1000";
 
 const KEY = Symbol.for("sluice.deployer");
 type Holder = { [KEY]?: { session: DbosSession | null } };
@@ -52,7 +50,12 @@ export class DbosSession implements EngineSession {
     private readonly options: DbosSessionOptions
   ) {
     this.timer = setInterval(() => void this.reread(), REREAD_EVERY_MS);
-    this.pool = createPool({ url: mortalUrl(options.directDatabaseUrl), max: POOL_SIZE, name: "sluice-deployer", log: options.log });
+    this.pool = createDeployerPool({
+      directDatabaseUrl: options.directDatabaseUrl,
+      max: POOL_SIZE,
+      name: "sluice-deployer",
+      log: options.log,
+    });
   }
 
   /** Picks up what an earlier deployer left. Throws while another session of this process is open. */
@@ -197,10 +200,4 @@ async function hasAnswer({ check }: Reread): Promise<boolean> {
     if (error instanceof DeployError) return true;
     throw error;
   }
-}
-
-function mortalUrl(databaseUrl: string): string {
-  const url = new URL(databaseUrl);
-  url.searchParams.set("options", [url.searchParams.get("options"), SESSION_SETTINGS].filter(Boolean).join(" "));
-  return url.href;
 }
