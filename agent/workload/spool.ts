@@ -79,7 +79,11 @@ export class Spool {
   async deliver(item: Spooled, waitMs: number): Promise<HttpAnswer | null> {
     const sent = this.attempt(item);
     const early = await Promise.race([sent, after(SPOOL_AFTER_MS)]);
-    if (early && isFinal(early)) return early;
+    if (early && isFinal(early)) {
+      // An earlier report of the same attempt may wait on disk: it is decided with this one.
+      if (this.has(item.runId, item.snapshotId)) this.drop(item);
+      return early;
+    }
     const saved = writeDurably(this.fileOf(item), JSON.stringify(item));
     const first = await Promise.race([sent, after(waitMs)]);
     await saved;
