@@ -19,6 +19,7 @@ import { systemClock } from "../app/platform/clock";
 import { inTransaction, type Pool, type PoolClient } from "../app/platform/db.server";
 import { mintId } from "../app/utils/ids";
 import { createTestServices, type TestServices } from "./services";
+import { compile } from "./support/compiled";
 import { createTestWorkflow, type TestWorkflow, type TestWorkflowOptions } from "./support/deploymentWorkflow";
 import { createTenant, TEST_ENCRYPTION_KEY, waitFor, type Tenant } from "./tenant";
 
@@ -341,7 +342,7 @@ export type DeployerProcess = { child: ChildProcess; kill(): Promise<void>; stop
 export async function spawnDeployer(
   options: Pick<TestWorkflowOptions, "databaseUrl" | "timing" | "deadlinesMs">
 ): Promise<DeployerProcess> {
-  const child = spawn(process.execPath, ["--import", "tsx", "test/support/deployerProcess.ts", JSON.stringify(options)], {
+  const child = spawn(process.execPath, [compile("test/support/deployerProcess.ts"), JSON.stringify(options)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout, "data");

@@ -6,6 +6,7 @@ import path from "node:path";
 import { silentLogger } from "../../app/platform/logger";
 import { RegionAgent } from "../agent";
 import { parseOptions } from "../options";
+import { compile } from "../../test/support/compiled";
 import { MARKER, processesOf, signal } from "../replicas/proc";
 import { AgentState } from "../state";
 import { AgentServer } from "./agentServer";
@@ -54,8 +55,7 @@ export class Fixture {
 
   /** An agent as a process that can be killed. */
   spawnAgent(flags: string[] = []): ChildProcess {
-    const entry = path.resolve(import.meta.dirname, "../main.ts");
-    const child = spawn(process.execPath, ["--import", "tsx", entry, ...this.flags(), ...flags], {
+    const child = spawn(process.execPath, [compile("agent/main.ts"), ...this.flags(), ...flags], {
       env: { NODE_ENV: "test", PATH: process.env.PATH, LOG_LEVEL: "error", SLUICE_TEST_HOST_SECRET: "not for tasks" },
       stdio: ["ignore", "inherit", "inherit"],
     });
