@@ -327,6 +327,7 @@ describe("the list", () => {
     await page.getByRole("heading", { name: "Roll back staging to 20260202.1?" }).waitFor();
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Keep 20260202.2");
     await page.getByText("1 task goes away").waitFor();
+    await page.getByText("Triggers for it wait as pending version.").waitFor();
     await page.getByRole("button", { name: "Roll back to 20260202.1" }).click();
     await page.getByText("Automatic promotion is paused. Current is 20260202.1.").waitFor();
     expect(await currentRow().getAttribute("data-version")).toBe("20260202.1");

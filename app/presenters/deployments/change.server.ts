@@ -172,7 +172,7 @@ function taskChanges(from: WorkerVersion, to: WorkerVersion): ChangePoint[] {
     points.push({
       icon: "task",
       title: [`${plural(removed.length, "task")} ${removed.length === 1 ? "goes" : "go"} away`],
-      text: [...names(removed), ". Triggers for them wait as pending version."],
+      text: [...names(removed), `. Triggers for ${removed.length === 1 ? "it" : "them"} wait as pending version.`],
     });
   if (added.length > 0)
     points.push({
@@ -181,7 +181,11 @@ function taskChanges(from: WorkerVersion, to: WorkerVersion): ChangePoint[] {
       text: names(added),
     });
   if (schedules.length > 0)
-    points.push({ icon: "clock", title: [`${plural(schedules.length, "schedule")} change`], text: schedules.flat() });
+    points.push({
+      icon: "clock",
+      title: [`${plural(schedules.length, "schedule")} ${schedules.length === 1 ? "changes" : "change"}`],
+      text: schedules.flat(),
+    });
   return points;
 }
 
@@ -223,7 +227,8 @@ function stays({ current, target, counts, variables }: Facts, kind: Kind): Chang
     const warm = kind === "rollback" ? "Its instances stay warm for 24 h." : "Idle instances are stopped after 30 min.";
     const running = counts?.running ?? 0;
     const flight = running === 0 ? "Runs in flight finish" : `${runsWords(running)} in flight ${running === 1 ? "finishes" : "finish"}`;
-    points.push({ icon: "flight", title: [`${flight} on the version they began on`], text: [`Their retries and children too. ${warm}`] });
+    const began = running === 1 ? "it began on" : "they began on";
+    points.push({ icon: "flight", title: [`${flight} on the version ${began}`], text: [`Their retries and children too. ${warm}`] });
   }
   const changed: Words =
     variables.length === 0
