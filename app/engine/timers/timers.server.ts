@@ -1,6 +1,6 @@
 /**
  * Fires the one timer of each run: delay over, time to live over, retry due, version deadline, cancel deadline, re-check.
- * One query every two seconds when idle; it looks as far ahead, so that everything due before the next query fires on time. Every
+ * One query every three seconds when idle; it looks as far ahead, so that everything due before the next query fires on time. Every
  * fire is a compare-and-set, so processes that fire the same timer do no harm.
  */
 import type { Clock } from "../../platform/clock";
@@ -9,7 +9,7 @@ import { defineLoop, type Loop } from "../../platform/loop";
 import type { DueRun, RunStore } from "../../runops/runStore";
 import type { FireTimerService } from "./fireTimer.server";
 
-const LOOK_AHEAD_MS = 2_000;
+const LOOK_AHEAD_MS = 3_000;
 /** A timer set in the past of the watermark (a slow commit, another machine's clock) is still seen. */
 const OVERLAP_MS = 10_000;
 const PAGE = 1_000;
