@@ -22,6 +22,7 @@ const show = async (search = "", env = "prod"): Promise<VariablesView> => {
   return (answer.data as { view: VariablesView }).view;
 };
 const valueOf = (view: VariablesView, name: string) => view.rows.find((row) => row.name === name)?.value;
+/** What runs get; the server hears of a change a moment later. */
 const inUse = async () => {
   const { externalRef } = await dashboard.app.environments.prisma.project.findFirstOrThrow();
   const env = await dashboard.app.environments.bySlug(externalRef, "prod", null);
@@ -47,7 +48,7 @@ describe("environment variables", () => {
     const revealed = await show("?reveal=KEY_FILE");
     expect([valueOf(revealed, "KEY_FILE"), valueOf(revealed, "API_URL")]).toEqual(["one\ntwo", null]);
     expect((await show("", "dev")).rows).toEqual([]);
-    expect(await inUse()).toMatchObject({ API_URL: "https://api.example", KEY_FILE: "one\ntwo" });
+    await expect.poll(inUse).toMatchObject({ API_URL: "https://api.example", KEY_FILE: "one\ntwo" });
   });
 
   it("that are secret are never shown again, neither revealed nor edited nor refused", async () => {
@@ -62,7 +63,7 @@ describe("environment variables", () => {
       status: 409,
       data: { refused: { name: "API_KEY", value: "", error: expect.stringContaining("already") } },
     });
-    expect(await inUse()).toMatchObject({ API_KEY: "s3cret" });
+    await expect.poll(inUse).toMatchObject({ API_KEY: "s3cret" });
   });
 
   it("are changed, and become secret for good", async () => {
@@ -72,7 +73,7 @@ describe("environment variables", () => {
     expect((await send({ intent: "update", name: "API_URL", value: "hidden", secret: "on" })).status).toBe(302);
     expect((await send({ intent: "update", name: "API_URL", value: "hidden too" })).status).toBe(302);
     expect(valueOf(await show("?reveal=API_URL"), "API_URL")).toBeNull();
-    expect(await inUse()).toMatchObject({ API_URL: "hidden too" });
+    await expect.poll(inUse).toMatchObject({ API_URL: "hidden too" });
     expect((await send({ intent: "update", name: "NOT_SET", value: "x" })).status).toBe(404);
     expect((await send({ intent: "update", name: "NOT_SET", value: "x", secret: "on" })).status).toBe(404);
   });
@@ -103,7 +104,7 @@ describe("environment variables", () => {
 
   it("are deleted once, and every change is in the audit log without its value", async () => {
     expect((await send({ intent: "delete", name: "KEY_FILE" })).status).toBe(302);
-    expect(Object.keys(await inUse()).sort()).toEqual(["API_KEY", "API_URL"]);
+    await expect.poll(async () => Object.keys(await inUse()).sort()).toEqual(["API_KEY", "API_URL"]);
     expect((await send({ intent: "delete", name: "KEY_FILE" })).status).toBe(404);
     const { rows } = await dashboard.app.deployments.pool.query<{ event: string; name: string; actor: string }>(
       "SELECT event, meta ->> 'name' AS name, actor_name AS actor, meta::text AS meta FROM audit_log WHERE event LIKE 'variable.%' ORDER BY id"
