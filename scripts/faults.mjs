@@ -1,4 +1,4 @@
-/** `npm run faults [-- path]`: the long tests of deployments, which are not part of `npm test`: faults, the CLI call by call, older CLIs, the demo. */
+/** `npm run faults [-- path]`: the long tests, which are not part of `npm test`: kills in every phase and under load, the CLI call by call, older CLIs, the demo. */
 import path from "node:path";
 import { ensureBuild } from "./lib/build.mjs";
 import { generateClients } from "./lib/generate.mjs";
